@@ -1,0 +1,61 @@
+"""JSON in the one form in which patterns are written, compared, measured and hashed.
+
+The form is that of the AWS provider (Go's `encoding/json` without HTML escaping, numbers through float64), so that the
+rule which the deploy declares and the rule which the reconciler writes are the same text and neither looks like drift
+to the other. Source: hashicorp/terraform-provider-aws, `internal/service/events/rule.go` (the pattern is normalized on
+its way into the state) and https://pkg.go.dev/encoding/json#Marshal for how Go writes numbers and strings.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+type_error = "JSON has objects, arrays, strings, numbers, true, false and null; got {}"
+
+
+def canonical(value: Any) -> str:
+    """`value` (anything that `json.loads` gives) as canonical JSON text.
+
+    Raises TypeError for a value that JSON cannot hold, OverflowError for a number that float64 cannot.
+    """
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return _string(value)
+        case int() | float():
+            return _number(value)
+        case Mapping():
+            pairs = (f"{_string(key)}:{canonical(value[key])}" for key in sorted(value))
+            return "{" + ",".join(pairs) + "}"
+        case list() | tuple():
+            return "[" + ",".join(map(canonical, value)) + "]"
+    raise TypeError(type_error.format(type(value).__name__))
+
+
+def digest(value: Any, length: int = 16) -> str:
+    """The first `length` hex digits of the SHA-256 of `value` in canonical form."""
+    return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def _string(text: str) -> str:
+    # Go escapes these two even when HTML escaping is off, and replaces what is no Unicode scalar value.
+    clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return json.dumps(clean, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _number(number: int | float) -> str:
+    value = float(number)
+    if value != value or value in (float("inf"), float("-inf")):
+        raise OverflowError(f"not a JSON number: {number}")
+    if value == 0:
+        return "-0" if str(value).startswith("-") else "0"
+    if 1e-6 <= abs(value) < 1e21:
+        return format(Decimal(repr(value)).normalize(), "f")
+    mantissa, _, exponent = repr(value).partition("e")
+    sign, digits = exponent[0], exponent[1:].lstrip("0")
+    return f"{mantissa.removesuffix('.0')}e{sign}{digits}"

@@ -1,0 +1,124 @@
+"""What is particular to EventBridge's *Custom Event Bus - Classic*: its rules, target ids and limits.
+
+`rule_of` is the one function that derives a rule from a route. The Pulumi program, the reconciler and the CLI call it,
+so that all of them mean the same rule. Another kind of bus would be a second module like this one.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from signalbox.canonical import canonical, digest
+from signalbox.model import ROUTER_KINDS, Event, Json, Retry, Route
+from signalbox.names import rule_name
+
+ROUTER = "router"
+"""Target id that a rule's functions and flows share: the Router starts them."""
+
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+TARGETS_PER_RULE = 5
+RULES_PER_BUS = 300
+WILDCARD_RULES_PER_BUS = 30
+PATTERN_LENGTH = 4_096
+TEMPLATE_LENGTH = 8_192
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
+ITEM_BYTES = 400 * 1024
+
+_MARK = re.compile(r"\[signalbox (?P<stack>\S+) (?P<event>[^/\s]+)/(?P<route>[^\]\s]+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTarget:
+    """One target of a rule. `id` is the registry name of the destination, or ROUTER."""
+
+    id: str
+    input_paths: Mapping[str, str]
+    input_template: str | None
+    retry: Retry
+    message_group: str | None = None
+    partition_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An EventBridge rule with all the fields that PutRule would otherwise null."""
+
+    name: str
+    event_id: str
+    route: str
+    pattern: str
+    """Canonical JSON text, as the provider keeps it."""
+    description: str
+    state: str
+    """ENABLED or DISABLED: always written."""
+    targets: tuple[RuleTarget, ...]
+
+
+def rule_of(event: Event, route: Route, stack: str) -> Rule:
+    """The rule that `route` of `event` is, on the bus of the stack named `stack` (`signalbox:name`)."""
+    return Rule(
+        name=rule_name(event.id, route.name),
+        event_id=event.id,
+        route=route.name,
+        pattern=canonical(pattern_of(event, route)),
+        description=mark(stack, route),
+        state="ENABLED" if route.enabled else "DISABLED",
+        targets=rule_targets(event, route),
+    )
+
+
+def pattern_of(event: Event, route: Route) -> dict[str, Json]:
+    """The whole event pattern of a route: the event's source and detail-type, and what the route adds."""
+    pattern: dict[str, Json] = {**route.envelope, "source": list(event.source)}
+    if event.detail_type is not None:
+        pattern["detail-type"] = list(event.detail_type)
+    if route.pattern is not None:
+        pattern["detail"] = dict(route.pattern)
+    return pattern
+
+
+def rule_targets(event: Event, route: Route) -> tuple[RuleTarget, ...]:
+    """The targets of a route's rule: one Router target for all functions and flows, one for each destination."""
+    routed = [{target.kind: target.name} for target in route.targets if target.kind in ROUTER_KINDS]
+    targets = [RuleTarget(ROUTER, {}, router_template(event, route, routed), route.retry)] if routed else []
+    for target in route.targets:
+        if target.kind not in ROUTER_KINDS:
+            targets.append(
+                RuleTarget(
+                    id=target.name,
+                    input_paths=dict(target.input.paths) if target.input else {},
+                    input_template=target.input.template if target.input else None,
+                    retry=route.retry,
+                    message_group=target.message_group,
+                    partition_key=target.partition_key,
+                )
+            )
+    return tuple(targets)
+
+
+def router_template(event: Event, route: Route, targets: list[dict[str, str]]) -> str:
+    """The input template that hands the Router all it must know, so that it reads no store for a valid event.
+
+    The Router receives `{"event": <the event as EventBridge made it>, "route": "<event-id>/<route>", "schema": "<hash>",
+    "targets": [{"function": "<name>"} | {"flow": "<name>"}, …]}`. `aws.events.event.json` is EventBridge's own variable:
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+    """
+    head: dict[str, Any] = {"route": route.id, "schema": schema_hash(event.schema), "targets": targets}
+    return f'{{"event":<aws.events.event.json>,{canonical(head)[1:]}'
+
+
+def schema_hash(schema: Json) -> str:
+    """16 hex digits that name a version of an event's schema."""
+    return digest(schema)
+
+
+def mark(stack: str, route: Route) -> str:
+    """The description that says whose rule it is: `[signalbox <stack> <event-id>/<route>]`."""
+    return f"[signalbox {stack} {route.id}]"
+
+
+def read_mark(description: str | None) -> tuple[str, str, str] | None:
+    """(stack, event id, route name) of a rule's description, or None when the rule carries no mark of ours."""
+    found = _MARK.search(description or "")
+    return (found["stack"], found["event"], found["route"]) if found else None

@@ -1,0 +1,62 @@
+"""What is wrong with an input, said so that its author can mend it.
+
+Checks collect `Problem`s and go on, so that a person sees all faults at once; whoever needs a yes or no raises
+`DefinitionError` with all of them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One fault of an input.
+
+    `code` names the kind of fault for scripts (`target-unknown`); `what` says it in words; `got`, `allowed` and `fix`
+    are left empty where they would add nothing. `file`, `line` (from 1) and `path` (`routes.a.targets[0]`) say where.
+    """
+
+    code: str
+    what: str
+    got: str = ""
+    allowed: str = ""
+    fix: str = ""
+    file: str = ""
+    line: int = 0
+    path: str = ""
+    severity: Severity = "error"
+
+    @property
+    def where(self) -> str:
+        """`file:line: path`, as far as known: the form that editors and CI logs make clickable."""
+        place = f"{self.file}:{self.line}" if self.file and self.line else self.file
+        return ": ".join(part for part in (place, self.path) if part)
+
+    def __str__(self) -> str:
+        parts = [f"{self.where}: {self.what}" if self.where else self.what]
+        parts += [f"{label}: {text}" for label, text in (("got", self.got), ("allowed", self.allowed)) if text]
+        if self.fix:
+            parts.append(f"fix: {self.fix}")
+        return "; ".join(parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The problem as JSON, without its empty fields."""
+        return {key: value for key, value in asdict(self).items() if value}
+
+
+class DefinitionError(Exception):
+    """Definitions that must not be used: carries every problem found, errors first."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (p.severity, p.file, p.line, p.path)))
+        errors = sum(p.severity == "error" for p in self.problems)
+        lines = [f"{errors} error{'s' if errors != 1 else ''} in the definitions:"]
+        super().__init__("\n".join([*lines, *(f"  {p}" for p in self.problems if p.severity == "error")]))
+
+
+def errors(problems: Iterable[Problem]) -> list[Problem]:
+    """Only the problems that forbid the use of the input."""
+    return [p for p in problems if p.severity == "error"]
