@@ -100,9 +100,9 @@ def rule_targets(event: Event, route: Route) -> tuple[RuleTarget, ...]:
 def router_template(event: Event, route: Route, targets: list[dict[str, str]]) -> str:
     """The input template that hands the Router all it must know, so that it reads no store for a valid event.
 
-    The Router receives `{"event": <the event as EventBridge made it>, "route": "<event-id>/<route>", "schema": "<hash>",
-    "targets": [{"function": "<name>"} | {"flow": "<name>"}, …]}`. `aws.events.event.json` is EventBridge's own variable:
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+    The Router receives `{"event": <the event as EventBridge made it>, "route": "<event-id>/<route>",
+    "schema": "<hash>", "targets": [{"function": "<name>"} | {"flow": "<name>"}, …]}`. `aws.events.event.json` is
+    EventBridge's own variable: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
     """
     head: dict[str, Any] = {"route": route.id, "schema": schema_hash(event.schema), "targets": targets}
     return f'{{"event":<aws.events.event.json>,{canonical(head)[1:]}'

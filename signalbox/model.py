@@ -1,4 +1,4 @@
-"""The vocabulary of Signalbox as types: what definitions, the store and the API all mean by an event, a route, a target.
+"""The vocabulary of Signalbox as types: what definitions, store and API all mean by an event, a route, a target.
 
 Nothing here does I/O. A route has one written form, its *config* (a JSON object): a route in a definitions file, in the
 store's `RoutingConfig` and in the body of `POST /route` are the same thing. `route_from_config` and `Route.config` are
