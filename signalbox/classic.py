@@ -5,7 +5,7 @@ so that all of them mean the same rule. Another kind of bus would be a second mo
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from signalbox.names import rule_name
 
 ROUTER = "router"
 """Target id that a rule's functions and flows share: the Router starts them."""
+
+DEFAULT_BUS = "default"
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 TARGETS_PER_RULE = 5
@@ -106,6 +108,33 @@ def router_template(event: Event, route: Route, targets: list[dict[str, str]]) -
     """
     head: dict[str, Any] = {"route": route.id, "schema": schema_hash(event.schema), "targets": targets}
     return f'{{"event":<aws.events.event.json>,{canonical(head)[1:]}'
+
+
+def feeds(events: Iterable[Event]) -> dict[str, str]:
+    """What must be fetched from foreign buses: the canonical pattern of the feed rule, by bus name or ARN.
+
+    Events of AWS services (sources `aws.…`) arrive on the account's default bus and nowhere else, those with a
+    `from` on that bus. Each feed forwards just the sources that our events name.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event.html
+    """
+    sources: dict[str, list[Json]] = {}
+    for event in events:
+        for source in event.source:
+            bus = event.from_bus or (DEFAULT_BUS if _of_aws(source) else None)
+            if bus is not None and source not in sources.setdefault(bus, []):
+                sources[bus].append(source)
+    return {bus: canonical({"source": sorted(values, key=canonical)}) for bus, values in sorted(sources.items())}
+
+
+def _of_aws(source: Json) -> bool:
+    if isinstance(source, Mapping):
+        return any(isinstance(value, str) and value.startswith("aws.") for value in source.values())
+    return isinstance(source, str) and source.startswith("aws.")
+
+
+def feed_name(stack: str, foreign_bus: str) -> str:
+    """The name of the feed rule on a foreign bus: `<stack>.feed.<hash of the bus>`."""
+    return f"{stack}.feed.{digest(foreign_bus, 8)}"
 
 
 def schema_hash(schema: Json) -> str:

@@ -1,0 +1,1 @@
+"""Pulumi components: each module holds one component and its arguments."""

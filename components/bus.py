@@ -1,0 +1,81 @@
+"""The event bus, its archive, and the two queues of events that are not delivered yet, or could not be."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.component import Component
+from components.policy import allow, document
+from components.scope import Scope
+from signalbox.canonical import canonical
+
+ARCHIVE_NAME_LIMIT = 48
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateArchive.html
+FOURTEEN_DAYS = 14 * 86_400
+# The longest that SQS keeps a message: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
+RECEIVES = 5
+"""Times that a message of the retry queue may make the Router itself fail before it goes to `undelivered`."""
+VISIBILITY_FACTOR = 6
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: at least six times the function's timeout
+
+
+@dataclass(frozen=True, slots=True)
+class BusArgs:
+    """`archive_days` 0 keeps events for ever. `router_timeout` is that of the Router's function, in seconds.
+    `foreign_rules` are ARNs of feed rules on other buses."""
+
+    scope: Scope
+    archive_days: int
+    router_timeout: int
+    foreign_rules: tuple[str, ...] = ()
+
+
+class Bus(Component):
+    """The bus with its archive, the dead-letter queue `undelivered`, and `retry`: what the Router tries again."""
+
+    def __init__(self, name: str, args: BusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        scope = args.scope
+        self.bus = aws.cloudwatch.EventBus(f"{name}-bus", name=scope.name, opts=self.child())
+        self.archive = aws.cloudwatch.EventArchive(
+            f"{name}-archive",
+            name=scope.physical("archive", ARCHIVE_NAME_LIMIT),
+            event_source_arn=self.bus.arn,
+            retention_days=args.archive_days,
+            opts=self.child(),
+        )
+        self.undelivered = aws.sqs.Queue(
+            f"{name}-undelivered",
+            name=scope.physical("undelivered"),
+            message_retention_seconds=FOURTEEN_DAYS,
+            sqs_managed_sse_enabled=True,
+            opts=self.child(),
+        )
+        # Without this policy EventBridge loses what it cannot deliver, in silence. Our own functions need no statement
+        # here: they send with their roles' permissions.
+        self.undelivered_policy = aws.sqs.QueuePolicy(
+            f"{name}-undelivered-policy",
+            queue_url=self.undelivered.url,
+            policy=document(
+                allow(
+                    ["sqs:SendMessage"],
+                    [self.undelivered.arn],
+                    services=["events.amazonaws.com"],
+                    conditions={"ArnLike": {"aws:SourceArn": [scope.rules_arn, *args.foreign_rules]}},
+                )
+            ),
+            opts=self.child(),
+        )
+        self.retry = aws.sqs.Queue(
+            f"{name}-retry",
+            name=scope.physical("retry"),
+            visibility_timeout_seconds=VISIBILITY_FACTOR * args.router_timeout,
+            message_retention_seconds=FOURTEEN_DAYS,
+            sqs_managed_sse_enabled=True,
+            redrive_policy=self.undelivered.arn.apply(
+                lambda arn: canonical({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES})
+            ),
+            opts=self.child(),
+        )
+        self.register_outputs({"name": self.bus.name, "undelivered": self.undelivered.url})

@@ -1,0 +1,135 @@
+"""The dashboard, and the alarms that say that events are not getting where they should."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components.component import Component
+from components.scope import Scope
+
+MINUTE = 60
+WIDGET_WIDTH, WIDGET_HEIGHT = 12, 6
+"""In the dashboard's grid of 24 columns:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringArgs:
+    """`widgets` are the processing functions' own graphs: `{title, expression}` by function.
+    `alarm_actions` are ARNs that alarms notify."""
+
+    scope: Scope
+    undelivered: aws.sqs.Queue
+    router: aws.lambda_.Function
+    widgets: Sequence[Mapping[str, str]]
+    alarm_actions: Sequence[str]
+
+
+class Monitoring(Component):
+    """One dashboard and four alarms, however many routes there are."""
+
+    def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        self._args = args
+        bus = {"EventBusName": args.scope.name}
+        self.dashboard = self._dashboard()
+        self.alarms = [
+            self._alarm(
+                "undelivered",
+                "Events lie in the undelivered queue: see `python -m signalbox` and docs/operations.md.",
+                "AWS/SQS",
+                "ApproximateNumberOfMessagesVisible",
+                {"QueueName": args.undelivered.name},
+                "Maximum",
+            ),
+            self._alarm(
+                "router-errors",
+                "The Router fails; its events are tried again and then go to the undelivered queue.",
+                "AWS/Lambda",
+                "Errors",
+                {"FunctionName": args.router.name},
+            ),
+            self._alarm(
+                "failed-invocations",
+                "EventBridge could not hand events to a target for good; they went to the undelivered queue.",
+                "AWS/Events",
+                "FailedInvocations",
+                bus,
+            ),
+            self._alarm(
+                "lost",
+                "EventBridge could not even write to the undelivered queue: events are being lost.",
+                "AWS/Events",
+                "InvocationsFailedToBeSentToDlq",
+                bus,
+            ),
+        ]
+        self.register_outputs({"dashboard": self.dashboard.dashboard_name})
+
+    def _alarm(
+        self,
+        suffix: str,
+        description: str,
+        namespace: str,
+        metric: str,
+        dimensions: Mapping[str, pulumi.Input[str]],
+        statistic: str = "Sum",
+    ) -> aws.cloudwatch.MetricAlarm:
+        return aws.cloudwatch.MetricAlarm(
+            f"{self.name}-{suffix}",
+            name=self._args.scope.physical(suffix, 255),
+            alarm_description=description,
+            namespace=namespace,
+            metric_name=metric,
+            dimensions=dict(dimensions),
+            statistic=statistic,
+            period=MINUTE,
+            evaluation_periods=1,
+            threshold=0,
+            comparison_operator="GreaterThanThreshold",
+            treat_missing_data="notBreaching",
+            alarm_actions=list(self._args.alarm_actions),
+            ok_actions=list(self._args.alarm_actions),
+            opts=self.child(),
+        )
+
+    def _dashboard(self) -> aws.cloudwatch.Dashboard:
+        scope = self._args.scope
+        own = [
+            {
+                "title": "Events by rule",
+                "expression": 'SEARCH(\'{AWS/Events,EventBusName,RuleName} MetricName="Invocations" '
+                f"EventBusName=\"{scope.name}\"', 'Sum', 60)",
+            },
+            {
+                "title": "Undelivered events",
+                "expression": 'SEARCH(\'{AWS/SQS,QueueName} MetricName="ApproximateNumberOfMessagesVisible" '
+                f"QueueName=\"{scope.physical('undelivered')}\"', 'Maximum', 60)",
+            },
+        ]
+        widgets = [self._widget(index, widget) for index, widget in enumerate([*self._args.widgets, *own])]
+        return aws.cloudwatch.Dashboard(
+            f"{self.name}-dashboard",
+            dashboard_name=scope.name,
+            dashboard_body=pulumi.Output.json_dumps({"widgets": widgets}, sort_keys=True),
+            opts=self.child(),
+        )
+
+    def _widget(self, index: int, widget: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "type": "metric",
+            "x": WIDGET_WIDTH * (index % 2),
+            "y": WIDGET_HEIGHT * (index // 2),
+            "width": WIDGET_WIDTH,
+            "height": WIDGET_HEIGHT,
+            "properties": {
+                "title": widget["title"],
+                "view": "timeSeries",
+                "region": self._args.scope.region,
+                "period": MINUTE,
+                "metrics": [[{"expression": widget["expression"], "label": "", "id": f"e{index}"}]],
+            },
+        }

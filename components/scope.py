@@ -1,0 +1,32 @@
+"""Where a stack lives: its name, account, region and partition, and the ARNs that follow from them."""
+
+from dataclasses import dataclass
+
+from signalbox.names import physical
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`name` is `signalbox:name`; `partition` is `aws`, `aws-cn`, …"""
+
+    name: str
+    account: str
+    region: str
+    partition: str
+
+    def physical(self, part: str, limit: int = 64) -> str:
+        """The physical name of a resource of this stack."""
+        return physical(self.name, part, limit)
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of `resource` of this account and region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    @property
+    def rules_arn(self) -> str:
+        """Every rule of our bus: the scope of all permissions that EventBridge gets, so that none grows with routes."""
+        return self.arn("events", f"rule/{self.name}/*")
+
+    def function_arn(self, function: str) -> str:
+        """The ARN of one of our functions, by its folder's name."""
+        return self.arn("lambda", f"function:{self.physical(function)}")
