@@ -1,0 +1,30 @@
+"""Starts MiniStack with the sandbox's hooks in it. Run by `sandbox.emulator`, on the emulator's own interpreter.
+
+`launch.py STATE-FOLDER`; everything else is in the environment. The checkout is put on the module search path in here
+and not by PYTHONPATH, which the Lambda functions would inherit: they must find `signalbox` in their layer or not at
+all.
+"""
+
+import fcntl
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Hold the lock that says "running", install the hooks, serve until SIGTERM."""
+    state = Path(sys.argv[1])
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    lock = (state / "emulator.lock").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    from ministack import app
+
+    from sandbox import hooks
+
+    hooks.install(state)
+    sys.argv = ["ministack"]
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

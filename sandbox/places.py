@@ -1,0 +1,19 @@
+"""Where the sandbox keeps what it makes: its state in the checkout, what is costly to build in the user's cache."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout."""
+
+STATE = ROOT / ".sandbox"
+"""State of the user's own sandbox: emulator, Pulumi backend, logs. Tests have folders of their own."""
+
+DATA = Path(__file__).parent / "data"
+"""Messages as the ride controller sends them."""
+
+
+def cache() -> Path:
+    """The folder for toolchain and emulator: `$XDG_CACHE_HOME/signalbox`, by default `~/.cache/signalbox`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "signalbox"
