@@ -102,8 +102,11 @@ def target_config(target: Target) -> dict[str, Any]:
 
 
 def target_from_config(config: JsonObject) -> Target:
-    """The target that `config` says; `config` has exactly one key of TARGET_KINDS."""
-    kind = next(key for key in TARGET_KINDS if key in config)
+    """The target that `config` says; `config` has exactly one key of TARGET_KINDS, else ValueError."""
+    kinds = [key for key in TARGET_KINDS if key in config]
+    if len(kinds) != 1:
+        raise ValueError(f"a target has exactly one kind; got {sorted(config)}")
+    kind = kinds[0]
     transform = config.get("input")
     return Target(
         kind=kind,

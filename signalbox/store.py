@@ -9,12 +9,13 @@ ways across to DynamoDB's wire form, so that no module needs an AWS SDK to speak
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from signalbox.canonical import canonical
 from signalbox.classic import schema_hash
-from signalbox.model import Event
+from signalbox.model import Event, JsonObject, route_from_config
 
 PK = "PK"
 SK = "SK"
@@ -39,6 +40,14 @@ SYNC = "sync"
 """Written by the reconciler: what it last applied."""
 CONTROL = "control"
 """Written by the CLI: freeze and release."""
+
+FREEZE = "freeze"
+"""Sort key in CONTROL: the reconciler writes nothing while this item exists."""
+RELEASE = "release"
+"""Sort key in CONTROL: the reconciler takes our rules off the bus and keeps them off, so that a destroy is plain."""
+
+HISTORY_SECONDS = 365 * 86_400
+"""How long an accepted edit stays in the history."""
 
 Item = dict[str, Any]
 
@@ -85,6 +94,99 @@ def event_item(event: Event) -> Item:
 def declared_config(item: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The declared routing config of an `events` item: route configs by name."""
     return json.loads(item["RoutingConfig"])
+
+
+def event_from_item(item: Mapping[str, Any]) -> Event:
+    """The event that an `events` item says, with its declared routes; samples are not kept in the store.
+
+    Raises KeyError, ValueError or TypeError for an item that `event_item` did not make.
+    """
+    detail_type = item.get("DetailType")
+    return Event(
+        id=item[SK],
+        source=tuple(json.loads(item["Source"])),
+        detail_type=None if detail_type is None else tuple(json.loads(detail_type)),
+        schema=json.loads(item["Schema"]),
+        routes={name: route_from_config(item[SK], name, config) for name, config in declared_config(item).items()},
+        description=item.get("Description", ""),
+    )
+
+
+def override_item(event_id: str, *, revision: int, at: str, by: str, routes: JsonObject) -> Item:
+    """The run-time edits of an event: `revision` counts every accepted edit and never starts again.
+
+    `at` is the last edit's time (ISO 8601, UTC), `by` its author; `routes` has the edits that are in force, by route,
+    in the form of `signalbox.effective.RouteEdit.as_json`. The item stays when no edit is left: it keeps the revision.
+    """
+    return {
+        PK: OVERRIDE,
+        SK: event_id,
+        "Revision": revision,
+        "EditedAt": at,
+        "EditedBy": by,
+        "Routes": canonical(routes),
+    }
+
+
+def history_item(event_id: str, *, revision: int, at: str, by: str, routing_config: JsonObject, expires: int) -> Item:
+    """An accepted edit as it was: the event's whole routing config after it. `expires` in epoch seconds."""
+    return {
+        PK: HISTORY,
+        SK: history_key(event_id, revision),
+        "EventId": event_id,
+        "Revision": revision,
+        "EditedAt": at,
+        "EditedBy": by,
+        "RoutingConfig": canonical(routing_config),
+        TTL: expires,
+    }
+
+
+def history_key(event_id: str, revision: int) -> str:
+    """The sort key of an edit: padded, so that edits sort by revision. `#` is in no event id."""
+    return f"{event_id}#{revision:010d}"
+
+
+def decision_item(event_id: str, routes: JsonObject) -> Item:
+    """What the deploy decided of an event's edits, by route, in the form of `signalbox.effective.Decision.as_json`."""
+    return {PK: DECISION, SK: event_id, "Routes": canonical(routes)}
+
+
+def sync_item(event_id: str, *, at: str, revision: int, routes: JsonObject) -> Item:
+    """What the reconciler last did for an event: `revision` of the override that it followed, and by route
+    `{"rule": "<digest>", "state": "…", "error"?: "…"}`. `at` is when any of this last changed."""
+    return {PK: SYNC, SK: f"event#{event_id}", "At": at, "Revision": revision, "Routes": canonical(routes)}
+
+
+def control_item(word: str, *, at: str, by: str, why: str = "") -> Item:
+    """The operator's word to the reconciler: FREEZE or RELEASE."""
+    return {PK: CONTROL, SK: word, "At": at, "By": by, "Why": why}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSnapshot:
+    """The items that say what the rules must be, by sort key. Nothing in it: an empty store."""
+
+    targets: Mapping[str, Item] = field(default_factory=dict)
+    events: Mapping[str, Item] = field(default_factory=dict)
+    decisions: Mapping[str, Item] = field(default_factory=dict)
+    overrides: Mapping[str, Item] = field(default_factory=dict)
+    flows: Mapping[str, Item] = field(default_factory=dict)
+    sync: Mapping[str, Item] = field(default_factory=dict)
+    control: Mapping[str, Item] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> "StoreSnapshot":
+        """The snapshot that `items` make, in any order; items of other partitions are left out."""
+        partitions: dict[str, dict[str, Item]] = {pk: {} for pk in SNAPSHOT}
+        for item in items:
+            if item[PK] in partitions:
+                partitions[item[PK]][item[SK]] = item
+        return cls(*(partitions[pk] for pk in SNAPSHOT))
+
+
+SNAPSHOT: tuple[str, ...] = (TARGET, EVENTS, DECISION, OVERRIDE, FLOW, SYNC, CONTROL)
+"""The partitions of a StoreSnapshot, in the order of its fields."""
 
 
 def to_attributes(item: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
