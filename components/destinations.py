@@ -47,7 +47,9 @@ class DestinationsArgs:
 
 
 class Destinations(Component):
-    """Topics, queues, log groups and API destinations, and the roles and policies for them; `addresses` by name.
+    """Topics, queues, log groups and API destinations, and the roles and policies for them.
+
+    `addresses` by name; `permissions` are those that belong to no single destination.
 
     A destination with an ARN belongs to somebody else, whose policy must let our bus in (docs/destinations.md).
     """
@@ -57,7 +59,8 @@ class Destinations(Component):
         self._scope = args.scope
         self._retention = args.log_retention_days
         self.addresses = {each.name: self._address(each) for each in args.destinations.values()}
-        self.log_policy = self._let_rules_log(args.destinations.values())
+        log_policy = self._let_rules_log(args.destinations.values())
+        self.permissions = [log_policy] if log_policy else []
         for topic, endpoints in args.subscriptions.items():
             for endpoint in endpoints:
                 self._subscription(topic, endpoint)

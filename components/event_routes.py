@@ -8,10 +8,10 @@ import pulumi_aws as aws
 
 from components.component import Component
 from components.destinations import Address
-from signalbox.canonical import canonical
+from components.stored_item import stored_item
 from signalbox.classic import Rule, RuleTarget, rule_of
 from signalbox.model import Event, Route
-from signalbox.store import PK, SK, event_item, to_attributes
+from signalbox.store import Item, event_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class EventRoutesArgs:
     """`event` is what the definitions say, `routes` what the rules must be (with run-time edits).
 
     `stack` is `signalbox:name`; `addresses` holds every target of a rule by its id; `undelivered` is the ARN of the
-    dead-letter queue; `registry` are the items and permissions that must exist before a rule may send.
+    dead-letter queue; `decision` is the event's `decision` item; `registry` are the items and permissions that must
+    exist before a rule may send.
     """
 
     stack: str
@@ -29,6 +30,7 @@ class EventRoutesArgs:
     table: aws.dynamodb.Table
     addresses: Mapping[str, Address]
     undelivered: pulumi.Input[str]
+    decision: Item | None = None
     registry: Sequence[pulumi.Resource] = ()
 
 
@@ -40,21 +42,15 @@ class EventRoutes(Component):
 
     def __init__(self, name: str, args: EventRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        self.item = self._item(args)
+        # The decision first: it sleeps until the event's item declares the routes that it was made for.
+        decision = [stored_item(self, "decision", args.table, args.decision)] if args.decision else []
+        self.item = stored_item(
+            self, "item", args.table, event_item(args.event), depends_on=[*decision, *args.registry]
+        )
         self.rules = {
             route.name: self._rule(args, rule_of(args.event, route, args.stack)) for route in args.routes.values()
         }
         self.register_outputs({"item": self.item.id})
-
-    def _item(self, args: EventRoutesArgs) -> aws.dynamodb.TableItem:
-        return aws.dynamodb.TableItem(
-            f"{self.name}-item",
-            table_name=args.table.name,
-            hash_key=PK,
-            range_key=SK,
-            item=canonical(to_attributes(event_item(args.event))),
-            opts=self.child(depends_on=list(args.registry)),
-        )
 
     def _rule(self, args: EventRoutesArgs, rule: Rule) -> aws.cloudwatch.EventRule:
         declared = aws.cloudwatch.EventRule(

@@ -8,10 +8,10 @@ import pulumi_aws as aws
 
 from components.component import Component
 from components.destinations import Address
-from signalbox.canonical import canonical
+from components.stored_item import stored_item
 from signalbox.classic import ROUTER
 from signalbox.model import Definitions
-from signalbox.store import PK, SK, Item, target_item, to_attributes
+from signalbox.store import SK, Item, target_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,11 @@ class Registry(Component):
 
     def _item(self, item: Item, address: Address) -> aws.dynamodb.TableItem:
         known = pulumi.Output.all(address.arn, address.role_arn or "")
-        return aws.dynamodb.TableItem(
-            f"{self.name}-{item[SK]}",
-            table_name=self._args.table.name,
-            hash_key=PK,
-            range_key=SK,
-            item=known.apply(lambda arns: _text(item, *arns)),
+        return stored_item(
+            self,
+            item[SK],
+            self._args.table,
+            known.apply(lambda arns: {**item, "Arn": arns[0], **({"Role": arns[1]} if arns[1] else {})}),
             # Whoever finds a target in the registry may send to it: its permissions come first.
-            opts=self.child(depends_on=list(address.after)),
+            depends_on=address.after,
         )
-
-
-def _text(item: Item, arn: str, role: str) -> str:
-    return canonical(to_attributes({**item, "Arn": arn, **({"Role": role} if role else {})}))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from signalbox.classic import DEFAULT_BUS
 from signalbox.names import physical
 
 
@@ -26,6 +27,11 @@ class Scope:
     def rules_arn(self) -> str:
         """Every rule of our bus: the scope of all permissions that EventBridge gets, so that none grows with routes."""
         return self.arn("events", f"rule/{self.name}/*")
+
+    def foreign_rule_arn(self, bus: str, rule: str) -> str:
+        """The ARN of a rule on another bus of this account, by the bus's name or ARN."""
+        name = bus.rpartition("event-bus/")[2]
+        return self.arn("events", f"rule/{rule}" if name == DEFAULT_BUS else f"rule/{name}/{rule}")
 
     def function_arn(self, function: str) -> str:
         """The ARN of one of our functions, by its folder's name."""

@@ -8,9 +8,9 @@ import jsonschema
 import pulumi
 
 from components.event_store_wrapper import Jwt
+from signalbox.effective import CHOICES
 
 NAMESPACE = "signalbox"
-WINNER = {"enum": ["fail", "definitions", "store"]}
 ARN = {"type": "string", "pattern": "^arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:.+$"}
 # E.164, as SNS wants it: https://docs.aws.amazon.com/sns/latest/dg/sms_sending-overview.html
 EMAIL_OR_PHONE = {"type": "string", "pattern": r"^([^@\s]+@[^@\s]+\.[^@\s]+|\+[1-9][0-9]{6,14})$"}
@@ -29,11 +29,7 @@ SCHEMA: dict[str, dict[str, Any]] = {
     "archive-days": {"type": "integer", "minimum": 0},
     "rules-quota": {"type": "integer", "minimum": 1},
     "deletion-protection": {"type": "boolean"},
-    "conflicts": {
-        "type": "object",
-        "properties": {"default": WINNER, "routes": {"type": "object", "additionalProperties": WINNER}},
-        "additionalProperties": False,
-    },
+    "conflicts": {"type": "object", "additionalProperties": {"enum": list(CHOICES)}},
     "store": {"enum": ["read", "offline"]},
     "topics": {"type": "object", "additionalProperties": ARN},
     "subscriptions": {"type": "object", "additionalProperties": {"type": "array", "items": EMAIL_OR_PHONE}},

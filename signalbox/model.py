@@ -219,6 +219,8 @@ class Function:
     runtime: bool = True
     concurrency: int | None = None
     """Reserved concurrency; None: unreserved."""
+    widgets: tuple[Mapping[str, str], ...] = ()
+    """Graphs for the stack's dashboard: `{title, expression}`, the expression in CloudWatch's metric math."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,141 @@
+"""The Pulumi program: config, definitions, the store, components, outputs."""
+
+from pathlib import Path
+
+import pulumi
+from signalbox.packaging import function_zip, layer_zip
+
+from components.bus import Bus, BusArgs
+from components.decisions import Decisions, DecisionsArgs
+from components.destinations import Address, Destinations, DestinationsArgs
+from components.event_routes import EventRoutes, EventRoutesArgs
+from components.event_store import EventStore, EventStoreArgs
+from components.event_store_wrapper import EventStoreWrapper, EventStoreWrapperArgs
+from components.feeds import Feeds, FeedsArgs
+from components.inputs import processing, read_definitions, read_plan, read_scope
+from components.lambda_function import LambdaSettings
+from components.layer import Layer, LayerArgs
+from components.monitoring import Monitoring, MonitoringArgs
+from components.processing_functions import ProcessingFunctions, ProcessingFunctionsArgs
+from components.registry import Registry, RegistryArgs
+from components.router import Router, RouterArgs
+from components.settings import read_settings
+from signalbox.classic import ROUTER, feed_name, feeds
+
+ROOT = Path(__file__).parent
+FUNCTIONS = ROOT / "functions"
+WRAPPER = "event_store_wrapper"
+
+settings = read_settings(pulumi.Config("signalbox"), f"{pulumi.get_project()}-{pulumi.get_stack()}")
+definitions = read_definitions(ROOT / settings.mappings, FUNCTIONS, settings)
+scope = read_scope(settings)
+plan = read_plan(definitions, settings, scope)
+
+functions = definitions.functions
+foreign = feeds(each.event for each in plan.events.values())
+code = {name: function_zip(FUNCTIONS / name) for name in functions}
+
+bus = Bus(
+    "bus",
+    BusArgs(
+        scope,
+        archive_days=settings.archive_days,
+        router_timeout=functions[ROUTER].timeout,
+        foreign_rules=tuple(scope.foreign_rule_arn(each, feed_name(scope.name, each)) for each in foreign),
+    ),
+)
+store = EventStore("store", EventStoreArgs(scope, settings.deletion_protection))
+destinations = Destinations(
+    "destinations",
+    DestinationsArgs(scope, definitions.destinations, settings.subscriptions, settings.log_retention_days),
+)
+layer = Layer(
+    "layer",
+    LayerArgs(scope, layer_zip(settings.runtime, settings.architecture), settings.runtime, settings.architecture),
+)
+lambdas = LambdaSettings(
+    scope=scope,
+    runtime=settings.runtime,
+    architecture=settings.architecture,
+    log_retention_days=settings.log_retention_days,
+    layer_arn=layer.arn,
+    placeholders={
+        "name": scope.name,
+        "account": scope.account,
+        "region": scope.region,
+        "partition": scope.partition,
+        "bus.name": bus.bus.name,
+        "bus.arn": bus.bus.arn,
+        "store.name": store.table.name,
+        "store.arn": store.table.arn,
+        "state.name": store.state.name,
+        "state.arn": store.state.arn,
+        "undelivered.url": bus.undelivered.url,
+        "undelivered.arn": bus.undelivered.arn,
+        "retry.url": bus.retry.url,
+        "retry.arn": bus.retry.arn,
+    },
+)
+processors = ProcessingFunctions(
+    "functions",
+    ProcessingFunctionsArgs(
+        lambdas,
+        processing(functions),
+        code,
+        {**{name: address.arn for name, address in destinations.addresses.items()}, **settings.topics},
+        bus.undelivered,
+    ),
+)
+router = Router(
+    "router",
+    RouterArgs(
+        lambdas,
+        functions[ROUTER],
+        code[ROUTER],
+        [each for each in functions.values() if each.target],
+        bus.retry,
+        bus.undelivered,
+    ),
+)
+addresses = {**destinations.addresses, ROUTER: Address(router.arn, after=(router.permission,))}
+registry = Registry("registry", RegistryArgs(definitions, store.table, addresses, processors.arns))
+if foreign:
+    Feeds("feeds", FeedsArgs(scope.name, foreign, bus.bus, bus.undelivered.arn))
+if plan.decisions:
+    Decisions("decisions", DecisionsArgs(store.table, plan.decisions))
+for event_id, event_plan in plan.events.items():
+    EventRoutes(
+        event_id,
+        EventRoutesArgs(
+            stack=scope.name,
+            event=event_plan.event,
+            routes=event_plan.routes,
+            bus=bus.bus,
+            table=store.table,
+            addresses=addresses,
+            undelivered=bus.undelivered.arn,
+            decision=event_plan.decision,
+            registry=[*registry.items, bus.undelivered_policy, *destinations.permissions],
+        ),
+    )
+wrapper = EventStoreWrapper("api", EventStoreWrapperArgs(lambdas, functions[WRAPPER], code[WRAPPER], settings.jwt))
+monitoring = Monitoring(
+    "monitoring",
+    MonitoringArgs(
+        scope,
+        bus.undelivered,
+        router.lambda_function.function,
+        [widget for each in functions.values() for widget in each.widgets],
+        settings.alarm_actions,
+    ),
+)
+
+pulumi.export("bus", bus.bus.name)
+pulumi.export("api", wrapper.url)
+pulumi.export("reader-policy", wrapper.reader.arn)
+pulumi.export("operator-policy", wrapper.operator.arn)
+pulumi.export("store", store.table.name)
+pulumi.export("state", store.state.name)
+pulumi.export("undelivered", bus.undelivered.url)
+pulumi.export("dashboard", monitoring.dashboard.dashboard_name)
+pulumi.export("routes", sum(len(each.routes) for each in plan.events.values()))

@@ -1,0 +1,97 @@
+"""What the program reads before it declares anything: the definitions, where it deploys to, and the event store.
+
+Every fault ends the run before any resource is registered, so that a preview shows it and an `up` changes nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+from signalbox.aws.store import StoreError, read_store
+
+from components.scope import Scope
+from components.settings import Settings
+from signalbox.aws.session import WrongAccountError, session_of
+from signalbox.classic import ROUTER
+from signalbox.definitions import load
+from signalbox.effective import Plan, plan, policy_of
+from signalbox.model import Definitions, Function
+from signalbox.problems import DefinitionError, Problem, errors
+from signalbox.store import StoreSnapshot
+
+PARTS_OF_SIGNALBOX = (ROUTER, "event_store_wrapper", "rule_sync")
+"""Functions that have a component of their own; every other folder under functions/ is a processing function."""
+
+
+def processing(functions: Mapping[str, Function]) -> dict[str, Function]:
+    """The processing functions among `functions`."""
+    return {name: each for name, each in functions.items() if name not in PARTS_OF_SIGNALBOX}
+
+
+def read_scope(settings: Settings) -> Scope:
+    """Where the stack's provider deploys to."""
+    return Scope(
+        settings.name,
+        account=aws.get_caller_identity().account_id,
+        region=aws.get_region().region,
+        partition=aws.get_partition().partition,
+    )
+
+
+def read_definitions(mappings: Path, functions: Path, settings: Settings) -> Definitions:
+    """The definitions; warnings become diagnostics. Raises pulumi.RunError that lists every error."""
+    try:
+        definitions, problems = load(mappings, functions, rules_quota=settings.rules_quota, own_bus=settings.name)
+    except DefinitionError as error:
+        raise pulumi.RunError(f"{error}\ncheck them without a deploy: python -m signalbox check") from error
+    for problem in problems:
+        pulumi.log.warn(str(problem))
+    return definitions
+
+
+def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Plan:
+    """What to declare: the definitions and the run-time edits of the store together.
+
+    What a reviewer must know of edits becomes diagnostics. Raises pulumi.RunError when the store cannot be read, or
+    when an edit and the definitions collide and `signalbox:conflicts` does not say who wins.
+    """
+    policy, faults = policy_of(settings.conflicts)
+    _stop_on(faults)
+    made = plan(
+        definitions.events,
+        _read_store(settings, scope),
+        policy,
+        targets=_targets(definitions),
+        rules_quota=settings.rules_quota,
+    )
+    for note in made.notes:
+        (pulumi.log.warn if note.severity == "warning" else pulumi.log.info)(str(note))
+    _stop_on(made.problems)
+    return made
+
+
+def _read_store(settings: Settings, scope: Scope) -> StoreSnapshot:
+    if settings.store == "offline":
+        if not pulumi.runtime.is_dry_run():
+            raise pulumi.RunError(
+                "signalbox:store is offline, which is for previews only; fix: pulumi config rm signalbox:store"
+            )
+        pulumi.log.warn("signalbox:store is offline: run-time edits are not read, and an up may show other changes")
+        return StoreSnapshot()
+    try:
+        session = session_of(scope.account, scope.region, pulumi.Config("aws").get("profile"))
+        return read_store(session.client("dynamodb"), scope.physical("store", 255))
+    except (WrongAccountError, StoreError) as error:
+        raise pulumi.RunError(str(error)) from error
+
+
+def _targets(definitions: Definitions) -> frozenset[tuple[str, str]]:
+    functions = {("function", each.name) for each in definitions.functions.values() if each.target}
+    destinations = {(each.kind, each.name) for each in definitions.destinations.values()}
+    return frozenset(functions | destinations | {("flow", name) for name in definitions.flows})
+
+
+def _stop_on(problems: Iterable[Problem]) -> None:
+    if found := errors(problems):
+        raise pulumi.RunError("\n".join(["nothing has been changed:", *(f"  {problem}" for problem in found)]))

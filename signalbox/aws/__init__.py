@@ -1,0 +1,1 @@
+"""Thin adapters: what the domain needs of AWS, over boto3."""
