@@ -202,6 +202,25 @@ def from_attributes(attributes: Mapping[str, Mapping[str, Any]]) -> Item:
     return {key: _plain(value) for key, value in attributes.items()}
 
 
+def item_bytes(item: Mapping[str, Any]) -> int:
+    """What `item` counts against DynamoDB's limit of 400 KB (never less than it really does).
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+    """
+    return sum(len(key.encode()) + _bytes(value) for key, value in item.items())
+
+
+def _bytes(value: Any) -> int:
+    match value:
+        case bool():
+            return 1
+        case str():
+            return len(value.encode("utf-8", "surrogatepass"))
+        case int():
+            return 21
+    return 3 + sum(1 + _bytes(each) for each in value)
+
+
 def _attribute(value: Any) -> dict[str, Any]:
     match value:
         case bool():
