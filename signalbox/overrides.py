@@ -39,7 +39,6 @@ from signalbox.store import (
     item_bytes,
 )
 
-
 DEFINITION = ("Source", "DetailType", "SchemaHash", "RoutingConfig")
 """The attributes of an `events` item that say what the event is."""
 
@@ -116,11 +115,11 @@ def apply_edit(
 ) -> Edit | PreconditionFailed | Refused:
     """What the edit "the event's routing config is `posted`" comes to.
 
-    `posted` holds the configs of all routes that the event shall have and has passed `check_routing_config`; `who` names
-    the caller, `when` is aware, `if_match` is the header's value. A route left out is deleted, one that says what is
-    declared is no edit, one that is live as posted keeps the edit that it has, with its author, basis and revision (so
-    that a conflict on it stays reported), and edits that decisions have voided go. Every edit counts a revision, also one
-    that changes nothing. Raises KeyError, TypeError or ValueError for items that are malformed.
+    `posted` holds the configs of all routes that the event shall have and has passed `check_routing_config`; `who`
+    names the caller, `when` is aware, `if_match` is the header's value. A route left out is deleted, one that says what
+    is declared is no edit, one that is live as posted keeps the edit that it has, with its author, basis and revision
+    (so that a conflict on it stays reported), and edits that decisions have voided go. Every edit counts a revision,
+    also one that changes nothing. Raises KeyError, TypeError or ValueError for items that are malformed.
     """
     if if_match is not None and not _matches(if_match, items.etag()):
         return PreconditionFailed(items.etag())
