@@ -1,0 +1,62 @@
+"""JSON text as it goes over the wire: compact, UTF-8, and never with a value or character that a service refuses."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+_INFINITE = (float("inf"), float("-inf"))
+
+
+def to_text(value: Any) -> str:
+    """`value` (anything that `json.loads` gives) as compact JSON text that encodes as UTF-8.
+
+    Keys keep their order and numbers stay as Python read them. Two things that `json.loads` lets in have no plain way
+    out: half of a surrogate pair is written as its escape, and a number too big for a float, which was read as
+    infinite, as 1e999. Raises ValueError for NaN and TypeError for what JSON does not have.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        text = _with_infinities(value)
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def from_text(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError for what is not JSON, NaN and nesting too deep to read included."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def size(text: str) -> int:
+    """Bytes of `text` in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def clip(text: str, length: int) -> str:
+    """`text`, or its beginning and an ellipsis where it is longer than `length` characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")
+
+
+def _with_infinities(value: Any) -> str:
+    mark = uuid4().hex
+
+    def marked(part: Any) -> Any:
+        match part:
+            case dict():
+                return {key: marked(each) for key, each in part.items()}
+            case list():
+                return [marked(each) for each in part]
+            case float() if part in _INFINITE:
+                return f"{'-' if part < 0 else ''}{mark}"
+        return part
+
+    text = json.dumps(marked(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace(f'"{mark}"', "1e999").replace(f'"-{mark}"', "-1e999")
