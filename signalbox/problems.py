@@ -60,3 +60,13 @@ class DefinitionError(Exception):
 def errors(problems: Iterable[Problem]) -> list[Problem]:
     """Only the problems that forbid the use of the input."""
     return [p for p in problems if p.severity == "error"]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?` for the known word that is most like `word`; empty where none is like it."""
+    from difflib import get_close_matches  # only needed once something is wrong
+
+    known = list(known)
+    # difflib is case-sensitive, and people are not.
+    close = [each for each in known if each.casefold() == word.casefold()] or get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else ""

@@ -5,7 +5,7 @@ not do is fetch (`$ref` reaches no other document) or take long (regular express
 would be evaluated more than `EVALUATIONS` times at one place is refused).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,10 @@ DEPTH = 128
 
 # Where subschemas are. https://json-schema.org/draft/2020-12/json-schema-core#section-10
 _ONE = frozenset(
-    ("additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then")
-    + ("unevaluatedItems", "unevaluatedProperties", "contentSchema")
+    [
+        *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"),
+        *("unevaluatedItems", "unevaluatedProperties"),
+    ]
 )
 _MANY = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
 _NAMED = frozenset(("$defs", "definitions", "dependentSchemas", "patternProperties", "properties"))
@@ -111,7 +113,9 @@ def check_schema(schema: Mapping[str, Json]) -> list[SchemaFault]:
     faults: list[SchemaFault] = []
     for error in _meta().iter_errors(schema):
         allowed = _bounded(error.message)
-        faults.append(SchemaFault("schema-invalid", "no valid JSON Schema", tuple(error.instance_path), allowed=allowed))
+        faults.append(
+            SchemaFault("schema-invalid", "no valid JSON Schema", tuple(error.instance_path), allowed=allowed)
+        )
         if len(faults) == ERRORS:
             break
     if faults:
@@ -232,9 +236,11 @@ def _evaluations(schema: Mapping[str, Json]) -> int:
         total = 1
         for keyword, value in part.items():
             if keyword in ("$ref", "$dynamicRef") and isinstance(value, str):
-                total += count(_referred(schema, value))
+                total += count(referred(schema, value))
             elif keyword in _IN_PLACE:
-                inner = value if isinstance(value, list) else value.values() if keyword == "dependentSchemas" else [value]
+                inner = (
+                    value if isinstance(value, list) else value.values() if keyword == "dependentSchemas" else [value]
+                )
                 total += sum(map(count, inner))
             if total > EVALUATIONS:
                 break
@@ -244,7 +250,13 @@ def _evaluations(schema: Mapping[str, Json]) -> int:
     return max((count(part) for _, part in subschemas(schema)), default=1)
 
 
-def _referred(schema: Mapping[str, Json], reference: str) -> Json:
+def _combined(keyword: str, value: Any) -> Iterable[Json]:
+    if keyword == "dependentSchemas":
+        return value.values()
+    return value if isinstance(value, list) else [value]
+
+
+def referred(schema: Mapping[str, Json], reference: str) -> Json:
     """The part of `schema` that `reference` points at, or None where it points at none, or elsewhere."""
     if reference == "#":
         return schema

@@ -1,0 +1,57 @@
+"""Definitions: the files that say which events there are, how they are routed, and where to.
+
+`load` and `read` take files; `check_routing_config` takes what the API gets. The reading of YAML is imported only by
+those who read files: the Lambdas that check a body have no need of it.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from signalbox.classic import RULES_PER_BUS
+from signalbox.model import Definitions
+from signalbox.problems import DefinitionError, Problem
+
+
+def load(
+    path: Path,
+    functions: Path,
+    *,
+    own_bus: str = "",
+    account: str = "",
+    region: str = "",
+    rules_quota: int = RULES_PER_BUS,
+    source: str | None = None,
+) -> tuple[Definitions, list[Problem]]:
+    """The definitions under `path`, and the warnings. Raises DefinitionError with every problem where there is an
+    error. The arguments are those of `read`."""
+    definitions, problems = read(
+        path, functions, own_bus=own_bus, account=account, region=region, rules_quota=rules_quota, source=source
+    )
+    if definitions is None:
+        raise DefinitionError(problems)
+    return definitions, problems
+
+
+def read(
+    path: Path,
+    functions: Path,
+    *,
+    own_bus: str = "",
+    account: str = "",
+    region: str = "",
+    rules_quota: int = RULES_PER_BUS,
+    source: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Definitions | None, list[Problem]]:
+    """The definitions under `path`, and every problem, warnings too; None for them where there is an error.
+
+    `path` is a folder of YAML files or a Python file of two dicts, `functions` the folder of processing functions.
+    What only a deploy knows makes more checks possible: `own_bus` (the name of our bus), `account`, `region`,
+    `rules_quota` (rules that a bus may have). `source` is that of events whose Python dict gives none. `progress` is
+    told, after each event, how many are done of how many.
+    """
+    from signalbox.definitions import loader
+    from signalbox.definitions.whole import Stack
+
+    stack = Stack(own_bus=own_bus, account=account, region=region, rules_quota=rules_quota)
+    return loader.read(path, functions, stack=stack, source=source, progress=progress)

@@ -1,0 +1,98 @@
+"""destinations.yaml: the named native AWS targets."""
+
+from collections.abc import Iterable
+
+from signalbox.definitions.meta import check_form
+from signalbox.definitions.places import Document
+from signalbox.model import Destination, JsonObject
+from signalbox.problems import Problem, errors
+
+NEW_API_DESTINATION = ("endpoint", "method", "connection")
+"""What an API destination needs to be created."""
+_ONLY_WHERE_CREATED = ("name", "fifo", "retention-days", *NEW_API_DESTINATION, "rate-limit")
+
+
+def read_destinations(document: Document) -> tuple[dict[str, Destination], list[Problem]]:
+    """The destinations that `document` defines, as far as their form can be used, and what is wrong with them."""
+    problems = check_form(document, "destinations")
+    if not isinstance(document.value, dict):
+        return {}, problems
+    destinations = {}
+    for name, value in document.value.items():
+        part = document.part(name)
+        if isinstance(value, dict) and isinstance(value.get("kind"), str):
+            destinations[name] = _destination(name, value)
+            if not errors(check_form(Document({name: value}), "destinations")):
+                problems += _problems(part)
+    problems += _same_names(document, destinations.values())
+    return destinations, problems
+
+
+def _destination(name: str, value: JsonObject) -> Destination:
+    events = value.get("events")
+    return Destination(
+        name=name,
+        kind=value["kind"],
+        arn=value.get("arn"),
+        physical_name=value.get("name"),
+        events=tuple(events) if isinstance(events, list) else None,
+        runtime=value.get("runtime", True),
+        role=value.get("role"),
+        fifo=value.get("fifo", False),
+        retention_days=value.get("retention-days"),
+        endpoint=value.get("endpoint"),
+        method=value.get("method"),
+        rate_limit=value.get("rate-limit"),
+        connection=value.get("connection"),
+    )
+
+
+def _problems(document: Document) -> Iterable[Problem]:
+    value: JsonObject = document.value
+    kind = value["kind"]
+    if "arn" in value:
+        for key in _ONLY_WHERE_CREATED:
+            if key in value:
+                yield document.problem(
+                    "destination-exists",
+                    f"with `arn:` the {kind} exists already: `{key}` is not ours to say",
+                    (key,),
+                    fix=f"remove `{key}`, or remove `arn` so that the {kind} is created",
+                )
+        return
+    if kind == "api-destination":
+        for key in NEW_API_DESTINATION:
+            if key not in value:
+                yield document.problem(
+                    "destination-incomplete",
+                    f"an API destination that is created needs `{key}`",
+                    allowed=f"{', '.join(NEW_API_DESTINATION)}; or `arn` of one that exists",
+                )
+        if "role" in value:
+            return
+    if kind == "queue" and "name" in value:
+        fifo, name = value.get("fifo", False), value["name"]
+        if fifo != name.endswith(".fifo"):
+            yield document.problem(
+                "destination-fifo",
+                "the names of FIFO queues, and only theirs, end with .fifo",
+                ("name",),
+                got=name,
+                fix=f"name it {name}.fifo" if fifo else "say `fifo: true`, or take .fifo off the name",
+            )
+
+
+def _same_names(document: Document, destinations: Iterable[Destination]) -> Iterable[Problem]:
+    """Two destinations that would be created under one name on AWS."""
+    first: dict[tuple[str, str], str] = {}
+    for each in destinations:
+        if each.arn is None and isinstance(each.physical_name, str):
+            other = first.setdefault((each.kind, each.physical_name), each.name)
+            if other != each.name:
+                yield document.problem(
+                    "destination-name-taken",
+                    f"{other} has this name on AWS already",
+                    (each.name, "name"),
+                    got=each.physical_name,
+                    fix="choose another name, or route to that destination",
+                )

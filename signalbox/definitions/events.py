@@ -1,0 +1,160 @@
+"""Event definitions: from a checked form to an `Event`, and what may be wrong with one event by itself."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from signalbox import schema as schemas
+from signalbox.definitions.matchers import changed_numbers, check_pattern
+from signalbox.definitions.meta import check_form
+from signalbox.definitions.places import Document
+from signalbox.definitions.routing import check_route
+from signalbox.model import Event, Json, JsonObject, Route, Sample, route_from_config
+from signalbox.problems import Problem, errors
+from signalbox.registry import Registry
+
+_EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
+_BUS = re.compile(r"[\w./-]{1,256}|arn:aws(?:-[a-z]+)*:events:[a-z0-9-]+:[0-9]{12}:event-bus/[\w./-]{1,256}", re.ASCII)
+_LONG_SAMPLE = frozenset(("detail", "routes"))
+_LONG_SAMPLE_MORE = frozenset(("source", "detail-type", "envelope"))
+_SAMPLE_ERRORS = 3
+
+
+def read_event(event_id: str, document: Document, registry: Registry) -> tuple[Event | None, list[Problem]]:
+    """The event that `document` defines, and what is wrong with it; None where its form cannot be used."""
+    problems = []
+    if not _EVENT_ID.fullmatch(event_id):
+        problems.append(
+            document.problem(
+                "event-id",
+                "this is no event id",
+                got=event_id,
+                allowed="1 to 128 of letters, digits and . _ -, not beginning with a dot",
+                fix="rename the file",
+            )
+        )
+    problems += check_form(document, "event")
+    if errors(problems):
+        return None, problems
+    event = event_of(event_id, document.value)
+    problems += _matcher_problems(document)
+    problems += _from_problems(document)
+    schema_problems = _schema_problems(document.part("schema"))
+    problems += schema_problems
+    problems += _sample_problems(event, document, usable_schema=not schema_problems)
+    for name in event.routes:
+        problems += check_route(event, name, document.part("routes", name), registry, runtime=False)
+    return event, problems
+
+
+def event_of(event_id: str, value: JsonObject) -> Event:
+    """The event that `value`, of the form of the meta-schema, says."""
+    source, detail_type = value["source"], value.get("detail-type")
+    return Event(
+        id=event_id,
+        source=_tuple(source),
+        detail_type=None if detail_type is None else _tuple(detail_type),
+        schema=value["schema"],
+        routes={name: _route(event_id, name, config) for name, config in value.get("routes", {}).items()},
+        samples=tuple(_sample(sample) for sample in value.get("samples", ())),
+        description=value.get("description", ""),
+        from_bus=value.get("from"),
+    )
+
+
+def _tuple(value: Json) -> tuple[Json, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _route(event_id: str, name: str, config: JsonObject) -> Route:
+    return route_from_config(event_id, name, config)
+
+
+def is_long_sample(value: Json) -> bool:
+    """Is this sample written in the long form, which says what the routes must do with it?"""
+    if not isinstance(value, Mapping):
+        return False
+    keys = value.keys()
+    return _LONG_SAMPLE <= keys <= _LONG_SAMPLE | _LONG_SAMPLE_MORE
+
+
+def _sample(value: Any) -> Sample:
+    if not is_long_sample(value):
+        return Sample(detail=value)
+    routes = value["routes"]
+    return Sample(
+        detail=value["detail"],
+        routes=tuple(routes) if isinstance(routes, list) else (),
+        source=value.get("source"),
+        detail_type=value.get("detail-type"),
+        envelope=value.get("envelope", {}),
+    )
+
+
+def _matcher_problems(document: Document) -> list[Problem]:
+    value = document.value
+    fields = [key for key in ("source", "detail-type") if isinstance(value.get(key), list)]
+    problems: list[Problem] = []
+    for field in fields:
+        part = document.part(field)
+        problems += check_pattern(Document({field: part.value}, document.file, document.place))
+    return problems
+
+
+def _from_problems(document: Document) -> list[Problem]:
+    bus = document.value.get("from")
+    if bus is None or _BUS.fullmatch(bus):
+        return []
+    return [
+        document.problem(
+            "event-from",
+            "this is neither the name nor the ARN of a bus",
+            ("from",),
+            got=bus,
+            allowed="letters, digits and . _ / -, or arn:aws:events:<region>:<account>:event-bus/<name>",
+        )
+    ]
+
+
+def _schema_problems(document: Document) -> list[Problem]:
+    problems = [
+        document.problem(fault.code, fault.what, fault.path, got=fault.got, allowed=fault.allowed, fix=fault.fix)
+        for fault in schemas.check_schema(document.value)
+    ]
+    # The store and the Router keep the schema in canonical form, which is that of float64.
+    return [*problems, *changed_numbers(document, "schema-number")]
+
+
+def _sample_problems(event: Event, document: Document, *, usable_schema: bool) -> list[Problem]:
+    problems: list[Problem] = []
+    validator = schemas.compile_schema(event.schema) if usable_schema else None
+    for index, sample in enumerate(event.samples):
+        part = document.part("samples", index)
+        if is_long_sample(part.value):
+            problems += check_form(part, "sample")
+            for position, route in enumerate(sample.routes or ()):
+                if isinstance(route, str) and route not in event.routes:
+                    problems.append(
+                        part.problem(
+                            "sample-route",
+                            f"the event has no route {route!r}",
+                            ("routes", position),
+                            got=route,
+                            allowed=", ".join(event.routes) or "no route is defined",
+                        )
+                    )
+            part = part.part("detail")
+        if not isinstance(part.value, dict):
+            problems.append(part.problem("sample-detail", "a detail is a mapping", got=str(part.value)[:100]))
+        elif validator is not None:
+            problems += (
+                part.problem(
+                    "sample-schema",
+                    "the sample does not fit the event's schema",
+                    violation.path,
+                    got=violation.message,
+                    fix="mend the sample or the schema",
+                )
+                for violation in validator.errors(part.value, limit=_SAMPLE_ERRORS)
+            )
+    return problems

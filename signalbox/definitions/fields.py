@@ -1,0 +1,125 @@
+"""Which fields a schema knows: a pattern on a field that no event has never matches, and nobody notices."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from signalbox.definitions.places import Document, Path
+from signalbox.model import Json
+from signalbox.problems import Problem, did_you_mean
+
+_COMBINED = ("allOf", "anyOf", "oneOf")
+_CONDITIONAL = ("then", "else")
+_VIEWS = 500
+"""Schemas looked at for one field: enough for real ones, a bound for made-up ones."""
+
+
+class Fields:
+    """The schemas that may describe one value, and what fields they know."""
+
+    def __init__(self, root: Mapping[str, Json], schemas: list[Json] | None = None) -> None:
+        self._root = root
+        self._views = _expanded(root, [root] if schemas is None else schemas)
+
+    @property
+    def closed(self) -> bool:
+        """Do the schemas name fields at all? Where they name none, every field is as good as another."""
+        return any("properties" in view for view in self._views)
+
+    def names(self) -> list[str]:
+        """The fields that are named."""
+        return list(dict.fromkeys(name for view in self._views for name in view.get("properties", ())))
+
+    def field(self, name: str) -> "Fields | None":
+        """The schemas of the field `name`; None where the schemas name fields and this one is not among them."""
+        found: list[Json] = []
+        open_ = not self.closed
+        for view in self._views:
+            if name in view.get("properties", ()):
+                found.append(view["properties"][name])
+                continue
+            for regex, schema in view.get("patternProperties", {}).items():
+                if _matches(regex, name):
+                    found.append(schema)
+            more = view.get("additionalProperties", view.get("unevaluatedProperties"))
+            if isinstance(more, Mapping):
+                found.append(more)
+            elif more is True:
+                open_ = True
+        if found or open_:
+            return Fields(self._root, found)
+        return None
+
+
+def check_fields(document: Document, schema: Mapping[str, Json]) -> Iterator[Problem]:
+    """A warning for each field of the pattern in `document` that `schema` (of what the pattern is on) does not have."""
+    yield from _check(document, document.value, Fields(schema), ())
+
+
+def _check(document: Document, pattern: Json, fields: Fields, path: Path) -> Iterator[Problem]:
+    for name, value in pattern.items():
+        here = (*path, name)
+        if name == "$or" and isinstance(value, list):
+            for index, branch in enumerate(value):
+                if isinstance(branch, Mapping):
+                    yield from _check(document, branch, fields, (*here, index))
+            continue
+        inner = _descend(fields, name)
+        if inner is None:
+            yield document.problem(
+                "pattern-field",
+                f"the event's schema has no field {name!r}: does the pattern mean another one?",
+                here,
+                allowed=", ".join(fields.names()[:20]),
+                fix=did_you_mean(name, fields.names()) or "add the field to the schema",
+                severity="warning",
+            )
+        elif isinstance(value, Mapping):
+            yield from _check(document, value, inner, here)
+
+
+def _descend(fields: Fields, name: str) -> Fields | None:
+    """The field `name`; EventBridge reads a dot in a name as a step into an object, too."""
+    found = fields.field(name)
+    if found is None and "." in name:
+        found = fields
+        for step in name.split("."):
+            found = found.field(step) if found is not None else None
+    return found
+
+
+def _expanded(root: Mapping[str, Json], schemas: list[Json]) -> list[Mapping[str, Any]]:
+    """`schemas` with what they refer to and combine: every object schema that may describe the same value.
+
+    For an array that is its items, too: EventBridge looks into arrays.
+    """
+    from signalbox.schema import referred
+
+    views: list[Mapping[str, Any]] = []
+    waiting = list(schemas)
+    seen: set[int] = set()
+    while waiting and len(views) < _VIEWS:
+        schema = waiting.pop(0)
+        if not isinstance(schema, Mapping) or id(schema) in seen:
+            continue
+        seen.add(id(schema))
+        views.append(schema)
+        for keyword in _COMBINED:
+            waiting.extend(schema.get(keyword, ()))
+        waiting.extend(schema[keyword] for keyword in _CONDITIONAL if keyword in schema)
+        waiting.extend(schema.get("dependentSchemas", {}).values())
+        waiting.extend(schema.get("prefixItems", ()))
+        if "items" in schema:
+            waiting.append(schema["items"])
+        for keyword in ("$ref", "$dynamicRef"):
+            if keyword in schema:
+                waiting.append(referred(root, schema[keyword]))
+    return views
+
+
+def _matches(regex: str, name: str) -> bool:
+    # The regular expressions of a schema are written for the validator's engine; what Python's cannot read is open.
+    try:
+        return re.search(regex, name) is not None
+    except re.error:
+        return True

@@ -1,0 +1,148 @@
+"""Definitions from the files of a project: every check, every fault at once."""
+
+from collections.abc import Callable
+from pathlib import Path as FilePath
+
+from signalbox.definitions.destinations import read_destinations
+from signalbox.definitions.events import read_event
+from signalbox.definitions.functions import read_functions
+from signalbox.definitions.places import Document, Place
+from signalbox.definitions.whole import Sources, Stack, check_whole
+from signalbox.definitions.yaml12 import read_file
+from signalbox.model import Definitions, Event
+from signalbox.problems import DefinitionError, Problem, errors
+from signalbox.registry import registry_of
+
+Progress = Callable[[int, int], None]
+"""Told after each event: how many are done, of how many."""
+
+
+def read(
+    path: FilePath,
+    functions: FilePath,
+    *,
+    stack: Stack | None = None,
+    source: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Definitions | None, list[Problem]]:
+    """The definitions under `path` (a folder, or a Python file of two dicts) and all that is wrong with them.
+
+    None where there are errors; with warnings only, the definitions can be used. `functions` is the folder of the
+    processing functions; `source` is what events have whose Python dict gives none.
+    """
+    problems: list[Problem] = []
+    if path.suffix == ".py":
+        from signalbox.definitions.twodicts import read_python
+
+        events, destinations, found = read_python(path, source)
+    else:
+        events, destinations, found = _read_folder(path)
+    problems += found
+    made, sources, found = read_functions(functions)
+    problems += found
+    places, found = read_destinations(destinations)
+    problems += found
+    registry = registry_of(places.values(), made.values(), {})
+    usable: dict[str, Event] = {}
+    for index, (event_id, document) in enumerate(events.items()):
+        event, found = read_event(event_id, document, registry)
+        problems += found
+        if event is not None:
+            usable[event_id] = event
+        if progress is not None:
+            progress(index + 1, len(events))
+    definitions = Definitions(events=usable, destinations=places, functions=made)
+    problems += check_whole(
+        definitions, Sources(events, destinations, sources, str(path)), stack if stack is not None else Stack()
+    )
+    problems.sort(key=lambda p: (p.file, p.line, p.path))
+    return (None if errors(problems) else definitions), problems
+
+
+def _read_folder(folder: FilePath) -> tuple[dict[str, Document], Document, list[Problem]]:
+    problems: list[Problem] = []
+    file = folder / "destinations.yaml"
+    nothing = Document({}, str(file), Place(1))
+    if not folder.is_dir():
+        what = "there is no such folder" if not folder.exists() else "this is no folder"
+        problem = Problem(
+            code="folder-missing",
+            what=what,
+            file=str(folder),
+            allowed="a folder with events/*.yaml and destinations.yaml, or a Python file of two dicts",
+        )
+        return {}, nothing, [problem]
+    destinations = nothing
+    if file.exists():
+        destinations = _read(file, problems) or nothing
+        if destinations.value is None:
+            destinations = nothing
+    events = {}
+    for path in _yaml_files(folder / "events", problems):
+        if (document := _read(path, problems)) is not None:
+            events[path.stem] = document
+    for path in _yaml_files(folder / "flows", problems):
+        problems.append(
+            Problem(
+                code="flow-unsupported",
+                what="flows are not supported yet",
+                file=str(path),
+                line=1,
+                fix="remove the file; route to a processing function",
+            )
+        )
+    problems += _strays(folder)
+    if not events and not problems:
+        problems.append(
+            Problem(
+                code="no-events",
+                what="no event is defined",
+                file=str(folder / "events"),
+                fix="add mappings/events/<event-id>.yaml",
+                severity="warning",
+            )
+        )
+    return events, destinations, problems
+
+
+def _read(path: FilePath, problems: list[Problem]) -> Document | None:
+    try:
+        return read_file(path)
+    except DefinitionError as error:
+        problems += error.problems
+        return None
+
+
+def _yaml_files(folder: FilePath, problems: list[Problem]) -> list[FilePath]:
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.startswith("."):
+            continue
+        if path.is_file() and path.suffix == ".yaml":
+            found.append(path)
+        elif path.is_dir() or path.suffix in (".yml", ".json"):
+            problems.append(
+                Problem(
+                    code="file-not-read",
+                    what="this would not be read",
+                    file=str(path),
+                    allowed=f"{folder.name}/<id>.yaml",
+                    fix="move its files up" if path.is_dir() else f"rename it to {path.stem}.yaml",
+                )
+            )
+    return found
+
+
+def _strays(folder: FilePath) -> list[Problem]:
+    """Files beside events/, flows/ and destinations.yaml that look as if they were meant to be definitions."""
+    return [
+        Problem(
+            code="file-not-read",
+            what="this would not be read",
+            file=str(path),
+            allowed="destinations.yaml, events/<event-id>.yaml, flows/<flow-id>.yaml",
+            fix="move or rename it",
+        )
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".yaml", ".yml", ".json") and path.name != "destinations.yaml"
+    ]

@@ -1,0 +1,150 @@
+"""The meta-schemas that ship with the package, and what they say about a value in words that help to mend it.
+
+The schema files say more than JSON Schema can check: `errorMessage` and `patternErrorMessage` are what editors on
+vscode-json-languageservice show, and what is shown here as "allowed".
+"""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import jsonschema_rs
+
+from signalbox.definitions.places import Document, Path
+from signalbox.model import Json
+from signalbox.problems import Problem, did_you_mean
+
+MetaSchema = Literal["event", "routes", "destinations", "function", "sample"]
+
+_BASE = "signalbox:///"
+_FILES = ("event.schema.json", "route.schema.json", "destinations.schema.json", "function.schema.json")
+_ROOTS: dict[MetaSchema, str] = {
+    "event": "event.schema.json",
+    "routes": "event.schema.json#/properties/routes",
+    "destinations": "destinations.schema.json",
+    "function": "function.schema.json",
+    "sample": "event.schema.json#/$defs/longSample",
+}
+_SHOWN = 100
+"""Characters of a value in a message."""
+_TYPES = {"object": "a mapping", "array": "a list", "string": "text", "boolean": "true or false", "null": "nothing"}
+
+
+def check_form(document: Document, schema: MetaSchema) -> list[Problem]:
+    """What is wrong with the form of `document`, by one of the meta-schemas; empty when nothing is."""
+    problems: list[Problem] = []
+    for error in _validator(schema).iter_errors(document.value):
+        problems.extend(_problems(document, error))
+    return problems
+
+
+def shown(value: Json) -> str:
+    """`value` as it is shown in messages: JSON text, cut where it is long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+@cache
+def _documents() -> dict[str, Any]:
+    folder = files("signalbox.definitions") / "schemas"
+    return {name: json.loads((folder / name).read_text("utf-8")) for name in _FILES}
+
+
+@cache
+def _validator(schema: MetaSchema) -> jsonschema_rs.Validator:
+    registry = jsonschema_rs.Registry([(_BASE + name, contents) for name, contents in _documents().items()])
+    return jsonschema_rs.Draft202012Validator(
+        {"$ref": _BASE + _ROOTS[schema]}, registry=registry, offline=True, pattern_options=jsonschema_rs.RegexOptions()
+    )
+
+
+def _problems(document: Document, error: jsonschema_rs.ValidationError) -> list[Problem]:
+    path: Path = tuple(error.instance_path)
+    kind: Any = error.kind
+    if kind.name == "propertyNames":
+        # The place that is wrong is the key, not the mapping that holds it.
+        name = str(kind.error.instance)
+        allowed = _allowed(kind.error, _keyword_home(kind.error) or _keyword_home(error))
+        return [
+            document.problem("form-name", "this name is not allowed", (*path, name), got=shown(name), allowed=allowed)
+        ]
+    home = _keyword_home(error)
+    if kind.name == "additionalProperties":
+        known = list(home.get("properties", ()))
+        return [
+            document.problem(
+                "form-unknown-key",
+                f"unknown key {key!r}",
+                (*path, key),
+                allowed=", ".join(known),
+                fix=did_you_mean(key, known),
+            )
+            for key in kind.unexpected
+        ]
+    if kind.name == "required":
+        return [document.problem("form-missing-key", f"the key {kind.property!r} is missing", path)]
+    value = document.value
+    for step in path:
+        value = value[step]
+    fix = did_you_mean(value, home["enum"]) if kind.name == "enum" and isinstance(value, str) else ""
+    return [
+        document.problem(
+            f"form-{kind.name}", _what(kind.name), path, got=_got(value), allowed=_allowed(error, home), fix=fix
+        )
+    ]
+
+
+def _what(keyword: str) -> str:
+    match keyword:
+        case "type":
+            return "this is of the wrong type"
+        case "minimum" | "maximum":
+            return "this number is out of range"
+        case "minItems" | "minLength":
+            return "this is empty"
+        case "maxItems" | "maxLength" | "maxProperties":
+            return "this is too long"
+        case "uniqueItems":
+            return "something is in this list twice"
+    return "this value is not allowed"
+
+
+def _got(value: Json) -> str:
+    if value is None:
+        return "nothing"
+    if value in ("", [], {}):
+        return f"empty {_TYPES['string' if value == '' else 'array' if value == [] else 'object'].split()[-1]}"
+    return shown(value)
+
+
+def _allowed(error: jsonschema_rs.ValidationError, home: dict[str, Any]) -> str:
+    keyword = error.kind.name
+    value: Any = home.get(keyword)
+    match keyword:
+        case "pattern":
+            return home.get("patternErrorMessage", value)
+        case "type":
+            types = value if isinstance(value, list) else [value]
+            return " or ".join(_TYPES.get(each, f"a number ({each})") for each in types)
+        case "enum":
+            return ", ".join(map(str, value or ()))
+        case "minimum" | "maximum":
+            return f"{home.get('minimum', '')} to {home.get('maximum', '')}"
+        case "minItems" | "minLength":
+            return f"at least {value}"
+        case "maxItems" | "maxLength" | "maxProperties":
+            return f"at most {value}"
+        case "uniqueItems":
+            return "each once"
+    return home.get("errorMessage", error.message)
+
+
+def _keyword_home(error: jsonschema_rs.ValidationError) -> dict[str, Any]:
+    """The schema object whose keyword failed."""
+    name, _, pointer = (error.absolute_keyword_location or "").removeprefix(_BASE).partition("#/")
+    node: Any = _documents().get(name, {})
+    for step in pointer.split("/")[:-1]:
+        step = step.replace("~1", "/").replace("~0", "~")
+        node = node[int(step)] if isinstance(node, list) else node.get(step, {})
+    return node

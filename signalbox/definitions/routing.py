@@ -1,0 +1,206 @@
+"""What may be wrong with a routing config. The loader asks it of files, the API of bodies: the rules are the same.
+
+Nothing here does I/O or reads YAML.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from signalbox import classic
+from signalbox.canonical import canonical
+from signalbox.definitions.fields import check_fields
+from signalbox.definitions.matchers import check_pattern
+from signalbox.definitions.meta import check_form, shown
+from signalbox.definitions.places import Document
+from signalbox.definitions.transformers import check_transformer, is_json_path, template_values
+from signalbox.model import ROUTER_KINDS, Event, Json, Route, route_from_config, target_from_config
+from signalbox.problems import Problem, errors
+from signalbox.registry import Registry
+
+ROUTES_PER_EVENT = classic.RULES_PER_BUS * 4
+"""Routes in one config: a bound on what a request may make us read, far above what a bus takes."""
+
+
+def check_routing_config(event: Event, configs: Json, registry: Registry, *, runtime: bool) -> list[Problem]:
+    """What is wrong with `configs`, route configs by name, as routes of `event`; empty: they may become rules.
+
+    `runtime`: they come from a run-time edit, not from definitions. The event's own routes are not looked at.
+    """
+    document = Document(configs)
+    if not isinstance(configs, Mapping):
+        return [document.problem("form-type", "a routing config is a mapping of routes by name", got=shown(configs))]
+    if len(configs) > ROUTES_PER_EVENT:
+        return [
+            document.problem(
+                "routes-too-many", "too many routes", got=str(len(configs)), allowed=f"at most {ROUTES_PER_EVENT}"
+            )
+        ]
+    problems = check_form(document, "routes")
+    for name in configs:
+        route = document.part(name)
+        if not any(p.severity == "error" and _within(p.path, route) for p in problems):
+            problems += check_route(event, name, route, registry, runtime=runtime)
+    return problems
+
+
+def check_route(event: Event, name: str, document: Document, registry: Registry, *, runtime: bool) -> list[Problem]:
+    """What is wrong with the route `name` of `event`, whose config in `document` has the right form."""
+    config: dict[str, Any] = document.value
+    problems = list(_number_problems(document))
+    problems += _pattern_problems(event, document)
+    for index, target in enumerate(config["targets"]):
+        problems += _target_problems(event, document.part("targets", index), target, registry, runtime)
+    problems += _same_target_twice(document)
+    if not errors(problems):
+        problems += _rule_problems(event, route_from_config(event.id, name, config), document)
+    return problems
+
+
+def _within(path: str, route: Document) -> bool:
+    from signalbox.definitions.places import path_text
+
+    base = path_text(route.base)
+    return path == base or path.startswith((f"{base}.", f"{base}["))
+
+
+def _number_problems(document: Document) -> Iterator[Problem]:
+    for key, value in document.value.get("retry", {}).items():
+        if not isinstance(value, int):  # 185.0 is an integer to JSON Schema, and none to AWS's SDKs
+            yield document.problem("form-type", "this must be written as an integer", ("retry", key), got=str(value))
+
+
+def _pattern_problems(event: Event, document: Document) -> Iterator[Problem]:
+    config = document.value
+    if config.get("envelope"):
+        yield from check_pattern(document.part("envelope"))
+    if config.get("pattern"):
+        pattern = document.part("pattern")
+        problems = check_pattern(pattern)
+        yield from problems
+        if not errors(problems):
+            yield from check_fields(pattern, event.schema)
+
+
+def _target_problems(
+    event: Event, document: Document, config: dict[str, Any], registry: Registry, runtime: bool
+) -> Iterator[Problem]:
+    target = target_from_config(config)
+    kind = target.kind
+    if (refused := registry.resolve(target, event.id, runtime=runtime)) is not None:
+        yield document.problem(
+            refused.code,
+            refused.what,
+            (kind,),
+            got=refused.got,
+            allowed=refused.allowed,
+            fix=refused.fix,
+        )
+    if "input" in config:
+        if kind in ROUTER_KINDS:
+            yield document.problem(
+                "target-input",
+                f"a {kind} takes no `input`: it gets the event as EventBridge made it",
+                ("input",),
+                fix="remove it, and transform in the function or flow",
+            )
+        elif kind == "bus":
+            yield document.problem(
+                "target-input",
+                "a bus takes no `input`: what arrives on a bus must be an event",
+                ("input",),
+                fix="remove it, or publish another event from a function",
+            )
+        else:
+            yield from check_transformer(document.part("input"))
+            if kind == "log-group":
+                yield from _log_template_problems(document)
+    entry = registry.entries.get(target.name)
+    fifo = entry is not None and entry.kind == "queue" and entry.fifo
+    if "message-group" in config and (kind != "queue" or (entry is not None and not fifo)):
+        yield document.problem(
+            "target-message-group",
+            "only FIFO queues have message groups",
+            ("message-group",),
+            got=f"{kind}: {target.name}",
+            fix="remove it, or say `fifo: true` at the queue's destination",
+        )
+    if fifo and "message-group" not in config:
+        yield document.problem(
+            "target-message-group",
+            f"the FIFO queue {target.name} needs a message group",
+            fix="add `message-group: <id>`",
+        )
+    if target.partition_key is not None:
+        if kind != "stream":
+            yield document.problem(
+                "target-partition-key", "only streams have partition keys", ("partition-key",), fix="remove it"
+            )
+        elif not is_json_path(target.partition_key):
+            yield document.problem(
+                "target-partition-key",
+                "this is no JSON path that EventBridge takes",
+                ("partition-key",),
+                got=target.partition_key,
+                allowed="$.detail.field",
+            )
+
+
+def _log_template_problems(document: Document) -> Iterator[Problem]:
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html: log events have these two fields.
+    values = template_values(document.value["input"]["template"])
+    if values is not None and not (
+        len(values) == 1 and isinstance(values[0], dict) and set(values[0]) == {"timestamp", "message"}
+    ):
+        yield document.problem(
+            "target-input",
+            "the template of a log group must make a log event",
+            ("input", "template"),
+            got=shown(document.value["input"]["template"]),
+            allowed='{"timestamp": <time>, "message": "…"}',
+        )
+
+
+def _same_target_twice(document: Document) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for index, config in enumerate(document.value["targets"]):
+        name = target_from_config(config).name
+        if name in seen:
+            yield document.problem(
+                "target-twice", f"{name} is a target of this route already", ("targets", index), fix="remove one"
+            )
+        seen.setdefault(name, index)
+
+
+def _rule_problems(event: Event, route: Route, document: Document) -> Iterator[Problem]:
+    """What EventBridge's limits refuse of the rule that the route would be."""
+    targets = classic.rule_targets(event, route)
+    if len(targets) > classic.TARGETS_PER_RULE:
+        yield document.problem(
+            "rule-targets",
+            "a rule has too many targets",
+            ("targets",),
+            got=f"{len(targets)} (functions and flows count as one together)",
+            allowed=f"at most {classic.TARGETS_PER_RULE}",
+            fix="make a second route of the same pattern for some of them",
+        )
+    length = len(canonical(classic.pattern_of(event, route)).encode("utf-8", "replace"))
+    if length > classic.PATTERN_LENGTH:
+        yield document.problem(
+            "rule-pattern-length",
+            "the rule's pattern is too long",
+            ("pattern",) if "pattern" in document.value else (),
+            got=f"{length} bytes with source, detail-type and envelope, in canonical form",
+            allowed=f"at most {classic.PATTERN_LENGTH}",
+            fix="split it over several routes, or match on a field that says the same in fewer values",
+        )
+    for target in targets:
+        template = target.input_template or ""
+        if len(template) > classic.TEMPLATE_LENGTH:
+            yield document.problem(
+                "rule-template-length",
+                f"the input template of {target.id} is too long",
+                ("targets",),
+                got=str(len(template)),
+                allowed=f"at most {classic.TEMPLATE_LENGTH}",
+                fix="name fewer functions and flows in one route" if target.id == classic.ROUTER else "shorten it",
+            )

@@ -1,0 +1,259 @@
+"""What may be wrong with definitions as a whole: names that meet, events that overlap, limits of the bus and store."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from signalbox import classic, store
+from signalbox.canonical import canonical
+from signalbox.definitions.places import Document
+from signalbox.model import Definitions, Event, Json
+from signalbox.names import rule_name
+from signalbox.problems import Problem, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What a deploy knows and a file does not. Empty: not known, and what depends on it is not checked.
+
+    `own_bus` is the name of our bus, `rules_quota` how many rules the account allows on it.
+    """
+
+    own_bus: str = ""
+    account: str = ""
+    region: str = ""
+    rules_quota: int = classic.RULES_PER_BUS
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the parts of the definitions were read: for messages."""
+
+    events: Mapping[str, Document]
+    destinations: Document
+    functions: Mapping[str, Document]
+    root: str
+
+
+def check_whole(definitions: Definitions, sources: Sources, stack: Stack) -> list[Problem]:
+    """What is wrong between the parts of `definitions`."""
+    return [
+        *_name_problems(definitions, sources),
+        *_allowed_event_problems(definitions, sources),
+        *_own_bus_problems(definitions, sources, stack),
+        *_overlap_problems(definitions.events.values(), sources),
+        *_rule_name_problems(definitions, sources),
+        *_bus_limits(definitions, sources, stack),
+        *_item_limits(definitions, sources),
+    ]
+
+
+def _name_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
+    targets = {name for name, function in definitions.functions.items() if function.target}
+    documents = [(name, "function", sources.functions[name]) for name in sorted(targets)]
+    documents += [
+        (name, "destination", sources.destinations.part(name))
+        for name in definitions.destinations
+        if name in sources.destinations.value
+    ]
+    for name, what, document in documents:
+        if name == classic.ROUTER:
+            yield document.problem(
+                "name-reserved",
+                f"the name {classic.ROUTER} is reserved: the target of every function and flow is called so",
+                fix=f"rename the {what}" if what == "destination" else "remove `target: true`",
+            )
+        elif what == "destination" and (name in definitions.functions or name in definitions.flows):
+            other = "function" if name in definitions.functions else "flow"
+            yield document.problem(
+                "name-taken",
+                f"there is a {other} {name} already: functions, flows and destinations share their names",
+                fix=f"rename the destination, for example {name}-{definitions.destinations[name].kind}",
+            )
+
+
+def _allowed_event_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
+    lists = [(sources.destinations.part(n), d.events) for n, d in definitions.destinations.items()]
+    lists += [(sources.functions[n], f.events) for n, f in definitions.functions.items()]
+    for document, events in lists:
+        for index, event in enumerate(events or ()):
+            if event not in sources.events:
+                yield document.problem(
+                    "event-unknown",
+                    f"there is no event {event}",
+                    ("events", index),
+                    allowed=", ".join(list(sources.events)[:20]) or "no event is defined",
+                    fix=did_you_mean(str(event), sources.events),
+                )
+
+
+def _own_bus_problems(definitions: Definitions, sources: Sources, stack: Stack) -> Iterator[Problem]:
+    for destination in definitions.destinations.values():
+        if destination.kind == "bus" and destination.arn and _is_own(destination.arn, stack):
+            yield sources.destinations.problem(
+                "destination-own-bus",
+                "a destination must not be our own bus: its events would come back for ever",
+                (destination.name, "arn"),
+                got=destination.arn,
+                fix="publish another event from a function instead",
+            )
+    for event in definitions.events.values():
+        if event.from_bus is None:
+            continue
+        if _is_own(event.from_bus, stack):
+            yield sources.events[event.id].problem(
+                "event-from", "events on our own bus need no `from`", ("from",), got=event.from_bus, fix="remove it"
+            )
+        elif event.from_bus.startswith("arn:"):
+            _, _, _, region, account, _ = event.from_bus.split(":", 5)
+            if (stack.account and account != stack.account) or (stack.region and region != stack.region):
+                yield sources.events[event.id].problem(
+                    "event-from",
+                    "the bus is in another account or region, where the stack can make no rule",
+                    ("from",),
+                    got=event.from_bus,
+                    fix="let a rule there send to our bus, and leave `from` out",
+                )
+
+
+def _is_own(bus: str, stack: Stack) -> bool:
+    """Is the bus of this name or ARN ours, as far as we know?"""
+    if not stack.own_bus:
+        return False
+    if not bus.startswith("arn:"):
+        return bus == stack.own_bus
+    _, _, _, region, account, resource = bus.split(":", 5)
+    return (
+        resource == f"event-bus/{stack.own_bus}"
+        and (not stack.account or account == stack.account)
+        and (not stack.region or region == stack.region)
+    )
+
+
+def _overlap_problems(events: Iterable[Event], sources: Sources) -> Iterator[Problem]:
+    kinds: dict[str, Event] = {}
+    before: list[Event] = []
+    for event in events:
+        key = canonical([_sorted(event.source), _sorted(event.detail_type)])
+        document = sources.events[event.id]
+        if (same := kinds.setdefault(key, event)) is not event:
+            yield document.problem(
+                "event-same",
+                f"the event {same.id} has this source and detail-type already",
+                ("source",),
+                got=_kind_text(event),
+                fix="make one event of both, with the routes of both",
+            )
+        else:
+            for other in before:
+                if _overlap(event.source, other.source) and _overlap(event.detail_type, other.detail_type):
+                    yield document.problem(
+                        "event-overlap",
+                        f"events of this kind can be {other.id} too: they take the routes of both",
+                        ("source",),
+                        got=f"{_kind_text(event)}, and {other.id}: {_kind_text(other)}",
+                        fix="narrow the source or detail-type of one",
+                        severity="warning",
+                    )
+        before.append(event)
+
+
+def _sorted(values: Iterable[Json] | None) -> Json:
+    return None if values is None else sorted({canonical(value) for value in values})
+
+
+def _kind_text(event: Event) -> str:
+    kinds = [list(event.source), list(event.detail_type) if event.detail_type is not None else ["any"]]
+    return " · ".join(
+        values[0] if len(values) == 1 and isinstance(values[0], str) else json.dumps(values) for values in kinds
+    )
+
+
+def _overlap(one: tuple[Json, ...] | None, other: tuple[Json, ...] | None) -> bool:
+    """Can one text be matched by both lists of match values? True also where that cannot be told."""
+    if one is None or other is None:
+        return True
+    return any(_both(a, b) for a in one for b in other)
+
+
+def _both(a: Json, b: Json) -> bool:
+    if isinstance(a, str) and isinstance(b, str):
+        return a == b
+    if isinstance(b, str):
+        a, b = b, a
+    if isinstance(a, str):
+        return _matcher_takes(b, a)
+    prefixes = [each["prefix"] for each in (a, b) if isinstance(each.get("prefix"), str)]
+    if len(prefixes) == 2:
+        return prefixes[0].startswith(prefixes[1]) or prefixes[1].startswith(prefixes[0])
+    return True
+
+
+def _matcher_takes(matcher: Json, text: str) -> bool:
+    prefix = matcher.get("prefix")
+    return text.startswith(prefix) if isinstance(prefix, str) else True
+
+
+def _rule_name_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
+    names: dict[str, str] = {}
+    for route in definitions.routes():
+        name = rule_name(route.event_id, route.name)
+        if (other := names.setdefault(name, route.id)) != route.id:
+            yield sources.events[route.event_id].problem(
+                "rule-name-taken",
+                f"the rule of this route would have the name of that of {other}",
+                ("routes", route.name),
+                got=name,
+                fix="rename the route",
+            )
+
+
+def _bus_limits(definitions: Definitions, sources: Sources, stack: Stack) -> Iterator[Problem]:
+    routes = definitions.routes()
+    rules = len(routes) + 1  # the archive's managed rule
+    if rules > stack.rules_quota:
+        yield Problem(
+            code="bus-rules",
+            what="there are more rules than the bus may have",
+            got=f"{len(routes)} routes and the archive's rule: {rules}",
+            allowed=f"{stack.rules_quota} rules on a bus",
+            fix="remove routes, or have the quota raised and say so in `signalbox:rules-quota`",
+            file=sources.root,
+        )
+    wildcards = [
+        route for route in routes if _has_wildcard(classic.pattern_of(definitions.events[route.event_id], route))
+    ]
+    if len(wildcards) > classic.WILDCARD_RULES_PER_BUS:
+        first = wildcards[classic.WILDCARD_RULES_PER_BUS]
+        yield sources.events[first.event_id].problem(
+            "bus-wildcards",
+            "there are more rules with wildcards than the bus may have",
+            ("routes", first.name),
+            got=str(len(wildcards)),
+            allowed=str(classic.WILDCARD_RULES_PER_BUS),
+            fix="use prefix and suffix where they say the same",
+        )
+
+
+def _has_wildcard(value: Json) -> bool:
+    if isinstance(value, Mapping):
+        return any(key == "wildcard" or _has_wildcard(inner) for key, inner in value.items())
+    return isinstance(value, list | tuple) and any(map(_has_wildcard, value))
+
+
+def _item_limits(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
+    for event in definitions.events.values():
+        size = item_bytes(store.event_item(event))
+        if size > classic.ITEM_BYTES:
+            yield sources.events[event.id].problem(
+                "item-size",
+                "the event's item in the store is too big",
+                got=f"{size} bytes of schema and routes",
+                allowed=f"{classic.ITEM_BYTES} bytes",
+                fix="make the schema smaller, or divide the event",
+            )
+
+
+def item_bytes(item: Mapping[str, Json]) -> int:
+    """The size of an item of texts as DynamoDB counts it: names and values in UTF-8."""
+    return sum(len(f"{name}{value}".encode("utf-8", "replace")) for name, value in item.items())
