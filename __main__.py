@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pulumi
-from signalbox.packaging import function_zip, layer_zip
 
 from components.bus import Bus, BusArgs
 from components.decisions import Decisions, DecisionsArgs
@@ -20,15 +19,17 @@ from components.processing_functions import ProcessingFunctions, ProcessingFunct
 from components.registry import Registry, RegistryArgs
 from components.router import Router, RouterArgs
 from components.settings import read_settings
+from components.triggers import Triggers
 from signalbox.classic import ROUTER, feed_name, feeds
+from signalbox.packaging import function_zip, layer_zip
 
 ROOT = Path(__file__).parent
 FUNCTIONS = ROOT / "functions"
 WRAPPER = "event_store_wrapper"
 
 settings = read_settings(pulumi.Config("signalbox"), f"{pulumi.get_project()}-{pulumi.get_stack()}")
-definitions = read_definitions(ROOT / settings.mappings, FUNCTIONS, settings)
 scope = read_scope(settings)
+definitions = read_definitions(ROOT / settings.mappings, FUNCTIONS, settings, scope)
 plan = read_plan(definitions, settings, scope)
 
 functions = definitions.functions
@@ -76,25 +77,16 @@ lambdas = LambdaSettings(
         "retry.arn": bus.retry.arn,
     },
 )
-processors = ProcessingFunctions(
-    "functions",
-    ProcessingFunctionsArgs(
-        lambdas,
-        processing(functions),
-        code,
-        {**{name: address.arn for name, address in destinations.addresses.items()}, **settings.topics},
-        bus.undelivered,
-    ),
+triggers = Triggers(
+    topics={**destinations.arns("topic"), **settings.topics},
+    queues={**destinations.arns("queue"), "retry": bus.retry.arn},
+    failures=bus.undelivered,
 )
+processors = ProcessingFunctions("functions", ProcessingFunctionsArgs(lambdas, processing(functions), code, triggers))
 router = Router(
     "router",
     RouterArgs(
-        lambdas,
-        functions[ROUTER],
-        code[ROUTER],
-        [each for each in functions.values() if each.target],
-        bus.retry,
-        bus.undelivered,
+        lambdas, functions[ROUTER], code[ROUTER], [each for each in functions.values() if each.target], triggers
     ),
 )
 addresses = {**destinations.addresses, ROUTER: Address(router.arn, after=(router.permission,))}

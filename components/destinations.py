@@ -58,6 +58,7 @@ class Destinations(Component):
         super().__init__(name, opts)
         self._scope = args.scope
         self._retention = args.log_retention_days
+        self._destinations = args.destinations
         self.addresses = {each.name: self._address(each) for each in args.destinations.values()}
         log_policy = self._let_rules_log(args.destinations.values())
         self.permissions = [log_policy] if log_policy else []
@@ -65,6 +66,10 @@ class Destinations(Component):
             for endpoint in endpoints:
                 self._subscription(topic, endpoint)
         self.register_outputs({})
+
+    def arns(self, kind: str) -> dict[str, pulumi.Input[str]]:
+        """The ARNs of the destinations of a kind, by name."""
+        return {name: self.addresses[name].arn for name, each in self._destinations.items() if each.kind == kind}
 
     def _address(self, destination: Destination) -> Address:
         match destination.kind:

@@ -5,23 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
-import pulumi_aws as aws
 
 from components.component import Component
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs, LambdaSettings
-from components.triggers import on_topic
+from components.triggers import Triggers, wire
 from signalbox.model import Function
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessingFunctionsArgs:
-    """`code` are the functions' zips by name, `topics` the ARNs of topics that trigger functions by name."""
+    """`code` are the functions' zips by name."""
 
     settings: LambdaSettings
     functions: Mapping[str, Function]
     code: Mapping[str, Path]
-    topics: Mapping[str, pulumi.Input[str]]
-    undelivered: aws.sqs.Queue
+    triggers: Triggers
 
 
 class ProcessingFunctions(Component):
@@ -32,21 +30,12 @@ class ProcessingFunctions(Component):
         self.functions = {
             function.name: LambdaFunction(
                 f"{name}-{function.name}",
-                LambdaFunctionArgs(args.settings, function, args.code[function.name], args.undelivered.arn),
+                LambdaFunctionArgs(args.settings, function, args.code[function.name], args.triggers.failures.arn),
                 self.child(),
             )
             for function in args.functions.values()
         }
         for function in args.functions.values():
-            for trigger in function.triggers:
-                topic = trigger["topic"]
-                if topic in args.topics:
-                    on_topic(self, self.functions[function.name], topic, args.topics[topic], args.undelivered)
-                else:
-                    pulumi.log.warn(
-                        f"function {function.name} is triggered by the topic {topic}, which this stack does not know; "
-                        f"set it: pulumi config set --path 'signalbox:topics.{topic}' <ARN>",
-                        self,
-                    )
+            wire(self, self.functions[function.name], function, args.triggers)
         self.arns = {each: function.function.arn for each, function in self.functions.items()}
         self.register_outputs({})

@@ -5,29 +5,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
-import pulumi_aws as aws
 
 from components.component import Component
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs, LambdaSettings
 from components.policy import allow
-from components.triggers import allow_invoke, on_queue
+from components.triggers import Triggers, allow_invoke, wire
 from signalbox.model import Function
 
 
 @dataclass(frozen=True, slots=True)
 class RouterArgs:
-    """`targets` are the processing functions that routes may name; `retry` is the Router's own queue."""
+    """`targets` are the processing functions that routes may name."""
 
     settings: LambdaSettings
     function: Function
     code: Path
     targets: Sequence[Function]
-    retry: aws.sqs.Queue
-    undelivered: aws.sqs.Queue
+    triggers: Triggers
 
 
 class Router(Component):
-    """The Router's function, one permission for all rules of the bus, and its retry queue's mapping."""
+    """The Router's function, one permission for all rules of the bus, and its triggers: the retry queue."""
 
     def __init__(self, name: str, args: RouterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -36,13 +34,13 @@ class Router(Component):
         self.lambda_function = LambdaFunction(
             f"{name}-lambda",
             LambdaFunctionArgs(
-                args.settings, args.function, args.code, args.undelivered.arn, [invoke] if args.targets else []
+                args.settings, args.function, args.code, args.triggers.failures.arn, [invoke] if args.targets else []
             ),
             self.child(),
         )
         self.permission = allow_invoke(
             self, "rules", self.lambda_function.function, "events.amazonaws.com", scope.rules_arn
         )
-        self.mapping = on_queue(self, self.lambda_function, args.retry, "retry")
+        wire(self, self.lambda_function, args.function, args.triggers)
         self.arn = self.lambda_function.function.arn
         self.register_outputs({"arn": self.arn})

@@ -1,5 +1,8 @@
 """What starts a function besides routes: wiring a trigger makes the permission and the subscription together."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import pulumi
 import pulumi_aws as aws
 
@@ -7,6 +10,19 @@ from components.component import Component
 from components.lambda_function import LambdaFunction
 from components.policy import allow, document
 from signalbox.canonical import canonical
+from signalbox.model import Function
+
+
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """What a function.yaml may name as a trigger: ARNs of topics and of queues, by name.
+
+    `failures` gets what SNS cannot hand over. A queue has failures of its own: its redrive policy.
+    """
+
+    topics: Mapping[str, pulumi.Input[str]]
+    queues: Mapping[str, pulumi.Input[str]]
+    failures: aws.sqs.Queue
 
 
 def allow_invoke(
@@ -28,39 +44,50 @@ def allow_invoke(
     )
 
 
-def on_topic(
-    owner: Component, function: LambdaFunction, topic: str, topic_arn: pulumi.Input[str], failures: aws.sqs.Queue
+def wire(owner: Component, started: LambdaFunction, function: Function, triggers: Triggers) -> None:
+    """Make everything that `function.triggers` ask for. A name that the stack does not know is said, not made."""
+    for trigger in function.triggers:
+        ((kind, source),) = trigger.items()
+        known = triggers.topics if kind == "topic" else triggers.queues
+        if source not in known:
+            pulumi.log.warn(
+                f"function {function.name} is triggered by the {kind} {source}, which this stack does not know; "
+                f"set it: pulumi config set --path 'signalbox:{kind}s.{source}' <ARN>",
+                owner,
+            )
+        elif kind == "topic":
+            _on_topic(owner, started, f"{function.name}-{source}", known[source], triggers.failures)
+        else:
+            _on_queue(owner, started, f"{function.name}-{source}", known[source])
+
+
+def _on_topic(
+    owner: Component, started: LambdaFunction, suffix: str, topic: pulumi.Input[str], failures: aws.sqs.Queue
 ) -> None:
-    """Start `function` on each message of a topic; what SNS cannot hand over goes to the queue `failures`."""
-    permission = allow_invoke(owner, f"{function.name}-{topic}", function.function, "sns.amazonaws.com", topic_arn)
+    permission = allow_invoke(owner, suffix, started.function, "sns.amazonaws.com", topic)
     aws.sns.TopicSubscription(
-        f"{owner.name}-{function.name}-{topic}-subscription",
-        topic=topic_arn,
+        f"{owner.name}-{suffix}-subscription",
+        topic=topic,
         protocol="lambda",
-        endpoint=function.function.arn,
+        endpoint=started.function.arn,
         redrive_policy=failures.arn.apply(lambda arn: canonical({"deadLetterTargetArn": arn})),
         opts=owner.child(depends_on=[permission]),
     )
 
 
-def on_queue(
-    owner: Component, function: LambdaFunction, queue: aws.sqs.Queue, suffix: str, *, batch_size: int = 10
-) -> aws.lambda_.EventSourceMapping:
-    """Start `function` on the messages of a queue; it reports which of a batch failed."""
+def _on_queue(owner: Component, started: LambdaFunction, suffix: str, queue: pulumi.Input[str]) -> None:
     policy = aws.iam.RolePolicy(
         f"{owner.name}-{suffix}-policy",
         name=suffix,
-        role=function.role.name,
-        policy=document(
-            allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue.arn]),
-        ),
+        role=started.role.name,
+        policy=document(allow(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], [queue])),
         opts=owner.child(),
     )
-    return aws.lambda_.EventSourceMapping(
+    aws.lambda_.EventSourceMapping(
         f"{owner.name}-{suffix}",
-        event_source_arn=queue.arn,
-        function_name=function.function.name,
-        batch_size=batch_size,
+        event_source_arn=queue,
+        function_name=started.function.name,
+        batch_size=10,
         function_response_types=["ReportBatchItemFailures"],
         opts=owner.child(depends_on=[policy]),
     )
