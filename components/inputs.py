@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
-from signalbox.aws.store import StoreError, read_store
 
 from components.scope import Scope
 from components.settings import Settings
 from signalbox.aws.session import WrongAccountError, session_of
+from signalbox.aws.store import StoreError, read_store
 from signalbox.classic import ROUTER
 from signalbox.definitions import load
 from signalbox.effective import Plan, plan, policy_of
@@ -39,10 +39,18 @@ def read_scope(settings: Settings) -> Scope:
     )
 
 
-def read_definitions(mappings: Path, functions: Path, settings: Settings) -> Definitions:
+def read_definitions(mappings: Path, functions: Path, settings: Settings, scope: Scope) -> Definitions:
     """The definitions; warnings become diagnostics. Raises pulumi.RunError that lists every error."""
     try:
-        definitions, problems = load(mappings, functions, rules_quota=settings.rules_quota, own_bus=settings.name)
+        definitions, problems = load(
+            mappings,
+            functions,
+            own_bus=scope.name,
+            account=scope.account,
+            region=scope.region,
+            rules_quota=settings.rules_quota,
+            source=settings.source or None,
+        )
     except DefinitionError as error:
         raise pulumi.RunError(f"{error}\ncheck them without a deploy: python -m signalbox check") from error
     for problem in problems:

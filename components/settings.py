@@ -23,6 +23,7 @@ RETENTION_DAYS = (
 SCHEMA: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"},
     "mappings": {"type": "string", "minLength": 1},
+    "source": {"type": "string", "maxLength": 256},
     "architecture": {"enum": ["x86_64", "arm64"]},
     "runtime": {"enum": ["python3.12", "python3.13", "python3.14"]},
     "log-retention-days": {"enum": list(RETENTION_DAYS)},
@@ -62,6 +63,7 @@ class Settings:
 
     name: str
     mappings: str = "mappings"
+    source: str = ""
     architecture: str = "x86_64"
     runtime: str = "python3.13"
     log_retention_days: int = 30

@@ -5,6 +5,7 @@ import pytest
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs, LambdaSettings
 from components.processing_functions import ProcessingFunctions, ProcessingFunctionsArgs
 from components.router import Router, RouterArgs
+from components.triggers import Triggers
 from signalbox.model import Function, Statement
 from tests.unit.components.engine import SCOPE, declare, policy
 
@@ -81,8 +82,9 @@ def test_a_trigger_makes_permission_and_subscription_and_what_sns_cannot_hand_ov
                 settings(),
                 {"publisher": function(name="publisher", triggers=({"topic": "ride-times"},))},
                 {"publisher": code},
-                {"ride-times": "arn:ride-times"},
-                aws.sqs.Queue("undelivered", name="park-dev-undelivered"),
+                Triggers(
+                    {"ride-times": "arn:ride-times"}, {}, aws.sqs.Queue("undelivered", name="park-dev-undelivered")
+                ),
             ),
         )
 
@@ -105,8 +107,7 @@ def test_a_trigger_whose_topic_is_not_configured_is_said_and_not_made(code):
                 settings(),
                 {"publisher": function(name="publisher", triggers=({"topic": "ride-times"},))},
                 {"publisher": code},
-                {},
-                aws.sqs.Queue("undelivered"),
+                Triggers({}, {}, aws.sqs.Queue("undelivered")),
             ),
         )
 
@@ -124,11 +125,10 @@ def test_the_routers_permission_is_one_statement_for_all_rules(code, targets):
             "router",
             RouterArgs(
                 settings(),
-                function(name="router"),
+                function(name="router", triggers=({"queue": "retry"},)),
                 code,
                 [function(name=f"f{index}") for index in range(targets)],
-                aws.sqs.Queue("retry"),
-                aws.sqs.Queue("undelivered"),
+                Triggers({}, {"retry": "arn:retry"}, aws.sqs.Queue("undelivered")),
             ),
         )
 
@@ -136,7 +136,9 @@ def test_the_routers_permission_is_one_statement_for_all_rules(code, targets):
     permission = found.the("Permission").inputs
     assert permission["principal"] == "events.amazonaws.com"
     assert permission["sourceArn"] == SCOPE.rules_arn
-    assert found.the("EventSourceMapping").inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
+    mapping = found.the("EventSourceMapping").inputs
+    assert mapping["eventSourceArn"] == "arn:retry"
+    assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
     invoke = [
         each for each in policy(found.the("RolePolicy", "router-lambda-policy")) if "lambda:" in each["Action"][0]
     ]
