@@ -6,11 +6,11 @@ from typing import Any
 
 from signalbox import schema as schemas
 from signalbox.definitions.matchers import changed_numbers, check_pattern
-from signalbox.definitions.meta import check_form
-from signalbox.definitions.places import Document
+from signalbox.definitions.meta import check_form, form_problems
+from signalbox.definitions.places import Document, Path
 from signalbox.definitions.routing import check_route
 from signalbox.model import Event, Json, JsonObject, Route, Sample, route_from_config
-from signalbox.problems import Problem, errors
+from signalbox.problems import Problem
 from signalbox.registry import Registry
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -33,18 +33,39 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
                 fix="rename the file",
             )
         )
-    problems += check_form(document, "event")
-    if errors(problems):
+    found = form_problems(document, "event")
+    problems += [problem for _, problem in found]
+    usable = _usable(document, {path for path, _ in found})
+    if usable is None:
         return None, problems
-    event = event_of(event_id, document.value)
-    problems += _matcher_problems(document)
-    problems += _from_problems(document)
-    schema_problems = _schema_problems(document.part("schema"))
+    event = event_of(event_id, usable.value)
+    problems += _matcher_problems(usable)
+    problems += _from_problems(usable)
+    schema_problems = _schema_problems(usable.part("schema"))
     problems += schema_problems
-    problems += _sample_problems(event, document, usable_schema=not schema_problems)
+    problems += _sample_problems(event, usable, usable_schema=not schema_problems)
     for name in event.routes:
-        problems += check_route(event, name, document.part("routes", name), registry, runtime=False)
-    return event, problems
+        problems += check_route(event, name, usable.part("routes", name), registry, runtime=False)
+    return (None if found else event), problems
+
+
+def _usable(document: Document, bad: set[Path]) -> Document | None:
+    """`document` without the parts whose form is wrong, so that the other parts can be checked in the same run.
+
+    What is required gets a stand-in that no check minds. None where nothing is left.
+    """
+    if not isinstance(document.value, dict):
+        return None
+    keys = {path[0] for path in bad if path and path[0] != "routes"} | {"routes"} & {
+        path[0] for path in bad if len(path) == 1
+    }
+    value = {key: part for key, part in document.value.items() if key not in keys}
+    value.setdefault("source", "any")
+    value.setdefault("schema", {})
+    if "routes" in value:
+        wrong = {path[1] for path in bad if len(path) > 1 and path[0] == "routes"}
+        value["routes"] = {name: config for name, config in value["routes"].items() if name not in wrong}
+    return Document(value, document.file, document.place, document.base)
 
 
 def event_of(event_id: str, value: JsonObject) -> Event:

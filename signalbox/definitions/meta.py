@@ -33,10 +33,13 @@ _TYPES = {"object": "a mapping", "array": "a list", "string": "text", "boolean":
 
 def check_form(document: Document, schema: MetaSchema) -> list[Problem]:
     """What is wrong with the form of `document`, by one of the meta-schemas; empty when nothing is."""
-    problems: list[Problem] = []
-    for error in _validator(schema).iter_errors(document.value):
-        problems.extend(_problems(document, error))
-    return problems
+    return [problem for _, problem in form_problems(document, schema)]
+
+
+def form_problems(document: Document, schema: MetaSchema) -> list[tuple[Path, Problem]]:
+    """As `check_form`, with the path in `document` of the value that each problem is about."""
+    found = _validator(schema).iter_errors(document.value)
+    return [(tuple(error.instance_path), problem) for error in found for problem in _problems(document, error)]
 
 
 def shown(value: Json) -> str:

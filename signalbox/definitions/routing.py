@@ -10,7 +10,7 @@ from signalbox import classic
 from signalbox.canonical import canonical
 from signalbox.definitions.fields import check_fields
 from signalbox.definitions.matchers import check_pattern
-from signalbox.definitions.meta import check_form, shown
+from signalbox.definitions.meta import form_problems, shown
 from signalbox.definitions.places import Document
 from signalbox.definitions.transformers import check_transformer, is_json_path, template_values
 from signalbox.model import ROUTER_KINDS, Event, Json, Route, route_from_config, target_from_config
@@ -35,11 +35,12 @@ def check_routing_config(event: Event, configs: Json, registry: Registry, *, run
                 "routes-too-many", "too many routes", got=str(len(configs)), allowed=f"at most {ROUTES_PER_EVENT}"
             )
         ]
-    problems = check_form(document, "routes")
+    found = form_problems(document, "routes")
+    problems = [problem for _, problem in found]
+    bad = {path[0] for path, _ in found if path}
     for name in configs:
-        route = document.part(name)
-        if not any(p.severity == "error" and _within(p.path, route) for p in problems):
-            problems += check_route(event, name, route, registry, runtime=runtime)
+        if name not in bad:
+            problems += check_route(event, name, document.part(name), registry, runtime=runtime)
     return problems
 
 
@@ -54,13 +55,6 @@ def check_route(event: Event, name: str, document: Document, registry: Registry,
     if not errors(problems):
         problems += _rule_problems(event, route_from_config(event.id, name, config), document)
     return problems
-
-
-def _within(path: str, route: Document) -> bool:
-    from signalbox.definitions.places import path_text
-
-    base = path_text(route.base)
-    return path == base or path.startswith((f"{base}.", f"{base}["))
 
 
 def _number_problems(document: Document) -> Iterator[Problem]:

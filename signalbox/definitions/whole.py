@@ -9,7 +9,7 @@ from signalbox.canonical import canonical
 from signalbox.definitions.places import Document
 from signalbox.model import Definitions, Event, Json
 from signalbox.names import rule_name
-from signalbox.problems import Problem, did_you_mean
+from signalbox.problems import Problem, Severity, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,13 @@ def _name_problems(definitions: Definitions, sources: Sources) -> Iterator[Probl
 
 
 def _allowed_event_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
-    lists = [(sources.destinations.part(n), d.events) for n, d in definitions.destinations.items()]
-    lists += [(sources.functions[n], f.events) for n, f in definitions.functions.items()]
-    for document, events in lists:
+    # A folder of functions may serve more than these definitions, so what it knows besides is worth a warning only.
+    lists: list[tuple[Document, tuple[str, ...] | None, Severity]] = []
+    for name, destination in definitions.destinations.items():
+        lists.append((sources.destinations.part(name), destination.events, "error"))
+    for name, function in definitions.functions.items():
+        lists.append((sources.functions[name], function.events, "warning"))
+    for document, events, severity in lists:
         for index, event in enumerate(events or ()):
             if event not in sources.events:
                 yield document.problem(
@@ -84,6 +88,7 @@ def _allowed_event_problems(definitions: Definitions, sources: Sources) -> Itera
                     ("events", index),
                     allowed=", ".join(list(sources.events)[:20]) or "no event is defined",
                     fix=did_you_mean(str(event), sources.events),
+                    severity=severity,
                 )
 
 

@@ -1,0 +1,37 @@
+"""The command line. Each command is a function of a module of its own, imported when it is called for.
+
+To add a command, add it to COMMANDS: its name, where it is, and what `--help` says of it in the list.
+"""
+
+from importlib import import_module
+
+import click
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("signalbox.cli.check:check", "Check definitions, without AWS and without Pulumi."),
+}
+
+
+class _Commands(click.Group):
+    """Finds commands in COMMANDS. `check` must not wait for the import of what talks to AWS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [*COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, function = COMMANDS[cmd_name][0].partition(":")
+        return getattr(import_module(module), function)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """Signalbox: event routing as code for AWS EventBridge.
+
+    Exit codes: 0 all is fine (also with warnings), 1 something is not, 2 the command was called wrongly.
+    """

@@ -1,0 +1,96 @@
+"""`check`: what is wrong with definitions, before anything is deployed."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from signalbox.classic import RULES_PER_BUS
+from signalbox.cli.console import Progress, counted, show_problems
+from signalbox.definitions import read
+from signalbox.model import Definitions
+from signalbox.problems import Problem, errors
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which definitions to read, and the one file of them that is asked about, if it is one."""
+
+    mappings: Path
+    functions: Path
+    file: Path | None = None
+
+
+def place_of(path: Path, functions: Path | None) -> Place:
+    """Where the definitions are that `path` is, or is a file of. `functions` None: the folder `functions` beside."""
+    if path.suffix == ".yaml":
+        root = path.parent.parent if path.parent.name in ("events", "flows") else path.parent
+        return Place(root, functions or root.parent / "functions", path)
+    return Place(path, functions or path.parent / "functions")
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path), default=Path("mappings"), metavar="[FOLDER|FILE]")
+@click.option(
+    "--functions",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the processing functions.  [default: functions/ beside the definitions]",
+)
+@click.option("--source", help="Source of events whose Python dict gives none, as signalbox:source.")
+@click.option(
+    "--rules-quota",
+    type=click.IntRange(min=1),
+    default=RULES_PER_BUS,
+    show_default=True,
+    help="Rules that the account allows on a bus, as signalbox:rules-quota.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def check(path: Path, functions: Path | None, source: str | None, rules_quota: int, as_json: bool) -> None:
+    """Check definitions, without AWS and without Pulumi.
+
+    FOLDER holds events/*.yaml and destinations.yaml (default: mappings); FILE is one of those files, whose faults only
+    are then shown, or a Python file with the dicts event_schemas and routing_configs.
+
+    Every fault is shown at once, with its file and line. Exit code: 0 fine, also with warnings; 1 errors; 2 wrong use.
+    """
+    place = place_of(path, functions)
+    progress = Progress("checking events")
+    definitions, problems = read(
+        place.mappings, place.functions, rules_quota=rules_quota, source=source, progress=progress
+    )
+    progress.clear()
+    shown = problems if place.file is None else [p for p in problems if Path(p.file) == place.file]
+    if as_json:
+        click.echo(json.dumps(_report(shown), indent=2, ensure_ascii=False))
+    else:
+        show_problems(shown)
+        if shown:
+            click.echo()
+        click.echo(_summary(definitions, shown, len(problems) - len(shown)))
+    sys.exit(1 if errors(shown) else 0)
+
+
+def _report(problems: list[Problem]) -> dict[str, object]:
+    bad = len(errors(problems))
+    return {
+        "ok": not bad,
+        "errors": bad,
+        "warnings": len(problems) - bad,
+        "problems": [problem.as_dict() for problem in problems],
+    }
+
+
+def _summary(definitions: Definitions | None, problems: list[Problem], elsewhere: int) -> str:
+    bad = len(errors(problems))
+    warnings = len(problems) - bad
+    parts = [counted(number, word) for number, word in ((bad, "error"), (warnings, "warning")) if number]
+    head = click.style(", ".join(parts) or "fine", fg="red" if bad else "yellow" if warnings else "green", bold=True)
+    if definitions is not None and not bad:
+        things = ((len(definitions.events), "event"), (len(definitions.routes()), "route"))
+        things = (*things, (len(definitions.destinations), "destination"), (len(definitions.functions), "function"))
+        head += ": " + ", ".join(counted(number, word) for number, word in things)
+    if elsewhere:
+        head += f" (and {counted(elsewhere, 'problem')} in other files: check the whole folder)"
+    return head

@@ -1,0 +1,181 @@
+"""The second form of definitions: a Python file with the dicts `event_schemas` and `routing_configs`.
+
+    event_schemas = {"outage": {"source": "themepark.rides", "detail-type": "outage", "schema": {…}}}
+    routing_configs = {"outage": {"call-maintenance": {"targets": [{"topic": "maintenance-sms"}]}}}
+
+An entry of `event_schemas` may be just the schema; the event's source is then the one of the stack's configuration, and
+its detail-type is its id. `destinations`, a third dict, is that of destinations.yaml, and may as well be that file,
+beside the Python file or in `mappings/` beside it.
+
+The file is its author's own code, and runs as such: in a process of its own, so that it can neither change nor outlive
+the program that reads it, for `SECONDS` at most. Lines are known where the dicts are literal.
+"""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path as FilePath
+from typing import Any
+
+from signalbox.definitions.places import Document, Place
+from signalbox.definitions.yaml12 import FILE_BYTES, read_file
+from signalbox.model import Json
+from signalbox.problems import DefinitionError, Problem
+
+SECONDS = 20
+EVENTS, ROUTES, DESTINATIONS = "event_schemas", "routing_configs", "destinations"
+_EVENT_KEYS = frozenset(("source", "schema"))
+"""Keys that no JSON Schema has: an entry that has one is an event, not just its schema."""
+
+
+def read_python(path: FilePath, source: str | None) -> tuple[dict[str, Document], Document, list[Problem]]:
+    """The event documents by id and the destinations that the Python file at `path` gives, and what is wrong."""
+    file = str(path)
+    nothing = Document({}, file, Place(1))
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        return {}, nothing, [Problem(code="file-unreadable", what=f"the file cannot be read: {reason}", file=file)]
+    answer = _run(path)
+    if "error" in answer:
+        error = answer["error"]
+        return {}, nothing, [Problem(code="python-error", what=error["what"], file=file, line=error["line"])]
+    places = _literal_places(text)
+    problems = [_fault(file, places, fault) for fault in answer["faults"]]
+    dicts: dict[str, Json] = answer["dicts"]
+    for name in (EVENTS, ROUTES):
+        if not isinstance(dicts.get(name), dict):
+            problems.append(
+                Problem(
+                    code="python-dict",
+                    what=f"the file must have a dict {name}",
+                    got="no such variable" if name not in dicts else type(dicts[name]).__name__,
+                    file=file,
+                    line=places.find((name,)),
+                )
+            )
+            dicts[name] = {}
+    events = _events(dicts, file, places, source, problems)
+    if DESTINATIONS in dicts:
+        destinations = Document(dicts[DESTINATIONS], file, places.parts.get(DESTINATIONS, Place(1)), (DESTINATIONS,))
+    else:
+        destinations = _destinations_beside(path, problems) or nothing
+    return events, destinations, problems
+
+
+def _run(path: FilePath) -> dict[str, Any]:
+    child = FilePath(__file__).with_name("dicts_child.py")
+    command = [sys.executable, "-I", "-B", str(child), str(path), EVENTS, ROUTES, DESTINATIONS]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return {"error": {"what": f"the file ran longer than {SECONDS} s", "line": 0}}
+    if done.returncode or len(done.stdout) > FILE_BYTES:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        what = "the file's dicts are too big" if not done.returncode else f"the file could not be run: {said}"
+        return {"error": {"what": what, "line": 0}}
+    return json.loads(done.stdout)
+
+
+def _fault(file: str, places: Place, fault: dict[str, Any]) -> Problem:
+    return Document(None, file, places).problem(
+        "python-json",
+        "this is nothing that JSON can say",
+        tuple(fault["path"]),
+        got=fault["got"],
+        allowed="dict with text keys, list, tuple, str, int, float, bool, None",
+    )
+
+
+def _events(
+    dicts: dict[str, Any], file: str, places: Place, source: str | None, problems: list[Problem]
+) -> dict[str, Document]:
+    whole = Document(dicts, file, places)
+    events = {}
+    for event_id, entry in dicts[EVENTS].items():
+        place = places.parts.get(EVENTS, Place(1)).parts.get(event_id, Place(places.find((EVENTS, event_id))))
+        if isinstance(entry, dict) and not _EVENT_KEYS & entry.keys():
+            value = {"detail-type": event_id, "schema": entry}
+            place = Place(place.line, {"schema": place})
+        elif isinstance(entry, dict):
+            value = dict(entry)
+        else:
+            problems.append(
+                whole.problem("form-type", "an event is a dict", (EVENTS, event_id), got=type(entry).__name__)
+            )
+            continue
+        if "source" not in value:
+            if source is None:
+                problems.append(
+                    whole.problem(
+                        "source-missing",
+                        "the event has no source",
+                        (EVENTS, event_id),
+                        fix="write `source`, or give all events one in the stack's config `signalbox:source`",
+                    )
+                )
+                continue
+            value["source"] = source
+        if "routes" in value:
+            problems.append(
+                whole.problem("form-unknown-key", f"routes belong into {ROUTES}", (EVENTS, event_id, "routes"))
+            )
+        place = Place(place.line, dict(place.parts))
+        if event_id in dicts[ROUTES]:
+            value["routes"] = dicts[ROUTES][event_id]
+            routes = places.parts.get(ROUTES, Place(1))
+            place.parts["routes"] = routes.parts.get(event_id, Place(routes.line))
+        events[event_id] = Document(value, file, place, (event_id,))
+    for event_id in dicts[ROUTES]:
+        if event_id not in dicts[EVENTS]:
+            problems.append(
+                whole.problem(
+                    "event-unknown",
+                    f"there is no event {event_id}",
+                    (ROUTES, event_id),
+                    allowed=", ".join(list(dicts[EVENTS])[:20]),
+                    fix=f"add it to {EVENTS}",
+                )
+            )
+    return events
+
+
+def _destinations_beside(path: FilePath, problems: list[Problem]) -> Document | None:
+    for file in (path.with_name("destinations.yaml"), path.parent / "mappings" / "destinations.yaml"):
+        if file.exists():
+            try:
+                return read_file(file)
+            except DefinitionError as error:
+                problems += error.problems
+    return None
+
+
+def _literal_places(text: str) -> Place:
+    """Where the dicts and their parts are written, as far as they are literal."""
+    root = Place(1)
+    for statement in ast.parse(text).body:
+        match statement:
+            case ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
+                _place_assigned(root, target, value)
+    return root
+
+
+def _place_assigned(root: Place, target: ast.expr, value: ast.expr) -> None:
+    match target:
+        case ast.Name(id=name):
+            root.parts[name] = _place_of(value)
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str() as key)) if name in root.parts:
+            root.parts[name].parts[key] = Place(target.lineno, _place_of(value).parts)
+
+
+def _place_of(value: ast.expr) -> Place:
+    place = Place(value.lineno)
+    if isinstance(value, ast.Dict):
+        for key, inner in zip(value.keys, value.values, strict=True):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                place.parts[key.value] = Place(key.lineno, _place_of(inner).parts)
+    elif isinstance(value, ast.List | ast.Tuple):
+        place.parts.update(enumerate(map(_place_of, value.elts)))
+    return place
