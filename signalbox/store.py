@@ -152,10 +152,14 @@ def decision_item(event_id: str, routes: JsonObject) -> Item:
     return {PK: DECISION, SK: event_id, "Routes": canonical(routes)}
 
 
-def sync_item(event_id: str, *, at: str, revision: int, routes: JsonObject) -> Item:
-    """What the reconciler last did for an event: `revision` of the override that it followed, and by route
-    `{"rule": "<digest>", "state": "…", "error"?: "…"}`. `at` is when any of this last changed."""
-    return {PK: SYNC, SK: f"event#{event_id}", "At": at, "Revision": revision, "Routes": canonical(routes)}
+def sync_item(event_id: str, *, at: str, revision: int, routes: JsonObject, error: str = "") -> Item:
+    """What the reconciler last did for an event: `revision` of the override that it followed, and by route an entry
+    of the form `signalbox.reconcile.Entry`. `at` is when any of this last changed; `error` says why the event's items
+    cannot be used, if so."""
+    item: Item = {PK: SYNC, SK: f"event#{event_id}", "At": at, "Revision": revision, "Routes": canonical(routes)}
+    if error:
+        item["Error"] = error
+    return item
 
 
 def control_item(word: str, *, at: str, by: str, why: str = "") -> Item:

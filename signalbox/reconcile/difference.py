@@ -1,0 +1,117 @@
+"""From a live rule and the wanted one to the least that must be done. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from signalbox.canonical import canonical
+from signalbox.classic import TARGETS_PER_RULE, read_mark
+from signalbox.model import DEFAULT_ATTEMPTS, DEFAULT_MAX_AGE_SECONDS
+from signalbox.names import rule_name
+from signalbox.reconcile.wanted import WantedRule
+
+Live = Mapping[str, Any]
+"""A rule or a target as EventBridge's API gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a live rule lacks. `rule`: PutRule is needed; `put` has targets to add or replace, `remove` ids to remove."""
+
+    rule: bool
+    put: tuple[Mapping[str, Any], ...]
+    remove: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return self.rule or bool(self.put) or bool(self.remove)
+
+
+def difference(wanted: WantedRule, rule: Live | None, targets: Iterable[Live]) -> Difference:
+    """What turns the live `rule` (None: there is none) with its `targets` into the wanted one."""
+    live = {target["Id"]: _plain(target) for target in targets}
+    return Difference(
+        rule is None or not _same_rule(wanted, rule),
+        tuple(target for target in wanted.targets if live.get(target["Id"]) != _plain(target)),
+        tuple(sorted(live.keys() - {target["Id"] for target in wanted.targets})),
+    )
+
+
+def owner(rule: Live, stack: str) -> tuple[str, str] | None:
+    """(event id, route) of a rule that is ours: it has our mark and the name that goes with it, and no manager."""
+    mark = read_mark(rule.get("Description"))
+    if mark is None or mark[0] != stack or rule.get("ManagedBy") or rule["Name"] != rule_name(mark[1], mark[2]):
+        return None
+    return mark[1], mark[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One call: puts `put`, or takes `remove` away."""
+
+    put: tuple[Mapping[str, Any], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+def target_changes(live: Sequence[str], put: Sequence[Mapping[str, Any]], remove: Sequence[str]) -> list[Change]:
+    """The calls that put and remove targets of a rule that now has the ids `live`, in their order.
+
+    New targets come before old ones go, so that no event finds the rule without. Only where both do not fit the rule at
+    once (an edit that would need that is refused, so this takes a hand that changed the rule, or a second edit before
+    the first was live) are as many old ones taken away first as must be, and never the last one.
+    """
+    new = sum(target["Id"] not in live for target in put)
+    if len(live) + new <= TARGETS_PER_RULE or not remove:
+        return _changes(put, remove)
+    early = min(len(live) + new - TARGETS_PER_RULE, len(remove), len(live) - 1)
+    first, rest = remove[:early], remove[early:]
+    room = TARGETS_PER_RULE - (len(live) - early)
+    fits: list[Mapping[str, Any]] = []
+    later: list[Mapping[str, Any]] = []
+    for target in put:
+        is_new = target["Id"] not in live
+        (later if is_new and room == 0 else fits).append(target)
+        room -= is_new and room > 0
+    return [*_changes((), first), *_changes(fits, rest), *_changes(later, ())]
+
+
+CHUNK = 10
+"""Entries of one PutTargets or RemoveTargets call."""
+
+
+def _changes(put: Sequence[Mapping[str, Any]], remove: Sequence[str]) -> list[Change]:
+    puts = [Change(put=tuple(put[at : at + CHUNK])) for at in range(0, len(put), CHUNK)]
+    return puts + [Change(remove=tuple(remove[at : at + CHUNK])) for at in range(0, len(remove), CHUNK)]
+
+
+def _same_rule(wanted: WantedRule, live: Live) -> bool:
+    return (
+        live.get("State") == wanted.rule.state
+        and live.get("Description") == wanted.rule.description
+        and not live.get("ScheduleExpression")
+        and not live.get("RoleArn")
+        and _same_pattern(wanted.rule.pattern, live.get("EventPattern"))
+    )
+
+
+def _same_pattern(wanted: str, live: str | None) -> bool:
+    if live is None or live == wanted:
+        return live == wanted
+    try:
+        return canonical(json.loads(live)) == wanted
+    except (ValueError, OverflowError, RecursionError):
+        return False
+
+
+def _plain(target: Live) -> dict[str, Any]:
+    """The target without what says nothing: empty fields, and defaults that are written out or left out."""
+    plain = {key: value for key, value in target.items() if value not in (None, "", {}, [])}
+    if "InputTransformer" in plain:
+        transformer = plain["InputTransformer"]
+        plain["InputTransformer"] = {key: value for key, value in transformer.items() if value not in (None, {})}
+    plain["RetryPolicy"] = {
+        "MaximumRetryAttempts": DEFAULT_ATTEMPTS,
+        "MaximumEventAgeInSeconds": DEFAULT_MAX_AGE_SECONDS,
+        **plain.get("RetryPolicy", {}),
+    }
+    return plain

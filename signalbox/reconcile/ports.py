@@ -1,0 +1,120 @@
+"""What the reconciler needs of the outside: the store, the rules of one bus, a clock, and a place for metrics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from signalbox.store import Item, StoreSnapshot
+
+RETRYABLE = frozenset(
+    {
+        "ConcurrentModificationException",
+        "InternalException",
+        "InternalFailure",
+        "InternalServerError",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""Error codes after which the same call may succeed, of a whole call or of one of its entries.
+
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/CommonErrors.html and the operations' own errors.
+"""
+
+NOT_FOUND = "ResourceNotFoundException"
+LIMIT = "LimitExceededException"
+
+
+class RulesError(Exception):
+    """A call to EventBridge failed. `code` is AWS's name of the error; `retryable`: the same call may yet succeed."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool | None = None) -> None:
+        super().__init__(f"{code}: {message}" if message else code)
+        self.code = code
+        self.retryable = code in RETRYABLE if retryable is None else retryable
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An entry of a PutTargets or RemoveTargets call that was not done although the call succeeded."""
+
+    target_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list; `token` fetches the next, None on the last."""
+
+    entries: Sequence[Mapping[str, Any]]
+    token: str | None
+
+
+class Store(Protocol):
+    """The event store. Reads are consistent; a store that cannot be read raises, and never looks empty."""
+
+    def snapshot(self) -> StoreSnapshot:
+        """The items that say what the rules must be."""
+        ...
+
+    def put(self, item: Item) -> None:
+        """Writes a `sync` item."""
+        ...
+
+    def delete(self, pk: str, sk: str) -> None:
+        """Deletes a `sync` item; one that is not there is fine."""
+        ...
+
+
+class Rules(Protocol):
+    """The rules of one bus, in the words of EventBridge's API. Every method raises RulesError."""
+
+    def list_rules(self, token: str | None) -> Page:
+        """A page of rules: Name, EventPattern, State, Description, ManagedBy, …"""
+        ...
+
+    def list_targets(self, rule: str, token: str | None) -> Page:
+        """A page of a rule's targets: Id, Arn, RoleArn, InputTransformer, …"""
+        ...
+
+    def put_rule(self, rule: str, *, pattern: str, state: str, description: str) -> None:
+        """Makes the rule, or replaces all of it except its targets."""
+        ...
+
+    def put_targets(self, rule: str, targets: Sequence[Mapping[str, Any]]) -> Sequence[Failed]:
+        """Adds or replaces up to ten targets; gives those that it did not."""
+        ...
+
+    def remove_targets(self, rule: str, ids: Sequence[str]) -> Sequence[Failed]:
+        """Removes up to ten targets; gives those that it did not."""
+        ...
+
+    def delete_rule(self, rule: str) -> None:
+        """Deletes a rule that has no targets."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Waits."""
+        ...
+
+
+class Metrics(Protocol):
+    """Where numbers about a pass go."""
+
+    def put(self, values: Mapping[str, float]) -> None:
+        """One value for each metric's name."""
+        ...

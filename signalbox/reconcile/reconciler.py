@@ -1,0 +1,324 @@
+"""The reconciler: makes the rules of a bus what the store says, whatever happened before.
+
+It is level-triggered: a pass reads the store and the bus, does the least that makes the one agree with the other, and
+is repeated while the store changed under its hands. It remembers nothing between passes but the `sync` items, which
+tell people (and this module, whether a difference is news or somebody's hand) what it did last.
+
+Order is what keeps events from being missed: new rules are made before others change, and those before any goes; of one
+rule, new targets are put before old ones are removed, and all are removed before the rule is deleted.
+"""
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from signalbox.reconcile.calls import Calls, OutOfTimeError
+from signalbox.reconcile.difference import Live, difference, owner, target_changes
+from signalbox.reconcile.ports import NOT_FOUND, Clock, Metrics, Rules, RulesError, Store
+from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
+from signalbox.store import FREEZE, SK, SYNC, StoreSnapshot, sync_item
+
+ROUNDS = 5
+"""How often a run starts over because the store changed meanwhile; after that, the next run goes on."""
+
+IN_STEP = "in-step"
+KEPT_OLD = "kept-old"
+FAILED = "failed"
+
+Entry = dict[str, Any]
+"""What a `sync` item says of one route: `state` (IN_STEP, KEPT_OLD: a target is missing, FAILED), the digest of the
+`rule` that was wanted, `error`, `outcome` of an undecided conflict, and when the rule was last `repaired`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run came to. `routes` has the entry of every route, by id."""
+
+    frozen: bool = False
+    settled: bool = False
+    """The store did not change during the last pass, and there was time for all of it."""
+    routes: Mapping[str, Entry] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """Events whose items are malformed, by id."""
+    foreign: tuple[str, ...] = ()
+    """Rules on the bus that are not ours and not AWS's own: left alone."""
+    repaired: tuple[str, ...] = ()
+    """Routes whose rules were not as last applied, though the store had not changed: put right."""
+    writes: int = 0
+    """Calls that changed, or tried to change, a rule."""
+
+    @property
+    def out_of_step(self) -> tuple[str, ...]:
+        """Routes and events whose rules are not what they must be."""
+        return (*(r for r, entry in self.routes.items() if entry["state"] != IN_STEP), *self.errors)
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """Routes whose run-time edit collides with the definitions, undecided."""
+        return tuple(route for route, entry in self.routes.items() if "outcome" in entry)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for logs and for whoever invoked the run."""
+        made = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "routes"}
+        trouble = {route: self.routes[route] for route in self.out_of_step if route in self.routes}
+        return {**made, "routes": len(self.routes), "out_of_step": trouble, "conflicts": self.conflicts}
+
+
+class Reconciler:
+    """Makes the rules of one bus what the store says.
+
+    `deadline` is on `clock`'s time (seconds since the epoch); `jitter` gives numbers in [0, 1).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rules: Rules,
+        bus: Bus,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        deadline: float = float("inf"),
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._metrics = metrics
+        self._calls = Calls(rules, clock, deadline=deadline, jitter=jitter)
+
+    def run(self) -> Report:
+        """Passes until the store holds still.
+
+        Raises RulesError when the bus cannot be listed, and what the store raises. A route that could not be put in
+        step does not stop the others: it is in the report, in its `sync` item and in the metrics, and the next run
+        tries it again.
+        """
+        report = self._rounds()
+        self._metrics.put(
+            {
+                "RoutesOutOfStep": len(report.out_of_step),
+                "Conflicts": len(report.conflicts),
+                "Repaired": len(report.repaired),
+                "ForeignRules": len(report.foreign),
+                "RuleWrites": report.writes,
+                "Frozen": int(report.frozen),
+            }
+        )
+        return report
+
+    def _rounds(self) -> Report:
+        repaired: list[str] = []
+        rounds = 0
+        store = self._store.snapshot()
+        while True:
+            rounds += 1
+            if FREEZE in store.control:
+                return Report(frozen=True, settled=True, repaired=tuple(repaired), writes=self._calls.writes)
+            one = _Pass(self._store, self._calls, self._bus, store, self._now())
+            finished = one.run()
+            repaired += (route for route in one.repaired if route not in repaired)
+            before, store = store, self._store.snapshot() if finished else store
+            settled = finished and _says(store) == _says(before)
+            if settled or not finished or rounds == ROUNDS:
+                return Report(
+                    settled=settled,
+                    routes=one.routes(),
+                    errors=one.errors(),
+                    foreign=tuple(sorted(one.foreign)),
+                    repaired=tuple(repaired),
+                    writes=self._calls.writes,
+                )
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _says(store: StoreSnapshot) -> list[object]:
+    """Everything in a snapshot that bears on what the rules must be: all but the reconciler's own notes."""
+    return [store.targets, store.events, store.decisions, store.overrides, sorted(store.flows), store.control]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One route to look at: its live rule, the wanted one, or both."""
+
+    event_id: str
+    route: str
+    live: Live | None
+    wanted: WantedRule | None
+
+    @property
+    def rank(self) -> int:
+        """Rules that start to catch events come first, those that stop come last."""
+        if self.wanted is None:
+            return 3
+        if self.wanted.rule.state == "DISABLED":
+            return 2
+        return 0 if self.live is None or self.live.get("State") == "DISABLED" else 1
+
+
+class _Pass:
+    """One comparison of a snapshot of the store with the bus, and what it led to."""
+
+    def __init__(self, notes: Store, calls: Calls, bus: Bus, store: StoreSnapshot, now: str) -> None:
+        self._notes = notes
+        self._calls = calls
+        self._bus = bus
+        self._store = store
+        self._now = now
+        self._events = wanted(store, bus)
+        self._last = {event_id: _entries(store.sync.get(f"event#{event_id}")) for event_id in self._event_ids()}
+        self._entries: dict[str, dict[str, Entry]] = {}
+        self._taken: set[str] = set()
+        self.foreign: list[str] = []
+        self.repaired: list[str] = []
+
+    def run(self) -> bool:
+        """False when time ran out before all was done."""
+        jobs = sorted(self._jobs(), key=lambda job: job.rank)
+        for at, job in enumerate(jobs):
+            try:
+                entry = self._do(job)
+            except OutOfTimeError:
+                for left in jobs[at:]:
+                    self._note(left, self._last.get(left.event_id, {}).get(left.route))
+                self._tell()
+                return False
+            self._note(job, entry)
+        self._tell()
+        return True
+
+    def routes(self) -> dict[str, Entry]:
+        """The entries by route id."""
+        return {
+            f"{event_id}/{name}": entry
+            for event_id in sorted(self._entries)
+            for name, entry in sorted(self._entries[event_id].items())
+        }
+
+    def errors(self) -> dict[str, str]:
+        """Events whose items are malformed."""
+        return {event.event_id: event.error for event in self._events.values() if event.error}
+
+    def _event_ids(self) -> set[str]:
+        prefix = "event#"
+        return {*self._events, *(sk.removeprefix(prefix) for sk in self._store.sync if sk.startswith(prefix))}
+
+    def _jobs(self) -> list[_Job]:
+        """Every route that has a rule or must have one. Reads: a call for each page of rules."""
+        live: dict[tuple[str, str], Live] = {}
+        for rule in self._calls.rules():
+            ours = owner(rule, self._bus.stack)
+            if ours is not None:
+                live[ours] = rule
+                continue
+            self._taken.add(rule["Name"])
+            if not rule.get("ManagedBy"):
+                self.foreign.append(rule["Name"])
+        rules = {(event.event_id, name): rule for event in self._events.values() for name, rule in event.rules.items()}
+        return [
+            _Job(event_id, name, live.get((event_id, name)), rules.get((event_id, name)))
+            for event_id, name in sorted({*live, *rules})
+            if event_id not in self.errors()
+        ]
+
+    def _do(self, job: _Job) -> Entry | None:
+        """Puts one route in step. Its entry, None when nothing is left of the route."""
+        try:
+            if job.wanted is None:
+                if job.live is not None:
+                    self._calls.delete_rule(job.live["Name"])
+                return None
+            if job.wanted.rule.name in self._taken:
+                why = f"a rule named {job.wanted.rule.name} is on the bus that is not ours: delete it"
+                return self._entry(job, FAILED, error=why)
+            if job.wanted.missing:
+                why = f"not in the registry: {', '.join(job.wanted.missing)}"
+                return self._entry(job, KEPT_OLD, error=why)
+            if self._put(job.wanted, job.live) and self._applied(job):
+                self.repaired.append(f"{job.event_id}/{job.route}")
+                return self._entry(job, IN_STEP, repaired=self._now)
+        except RulesError as error:
+            return self._entry(job, FAILED, error=str(error))
+        return self._entry(job, IN_STEP)
+
+    def _put(self, wanted: WantedRule, live: Live | None) -> bool:
+        """Makes or changes a rule, if it must be."""
+        try:
+            targets = self._calls.targets(wanted.rule.name) if live is not None else []
+            return self._change(wanted, live, targets)
+        except RulesError as error:
+            if error.code != NOT_FOUND or live is None:
+                raise
+            # It was listed, but is gone: the list was old, or somebody deletes behind our back.
+            return self._change(wanted, None, [])
+
+    def _change(self, wanted: WantedRule, live: Live | None, targets: Sequence[Live]) -> bool:
+        change = difference(wanted, live, targets)
+        steps = target_changes([target["Id"] for target in targets], change.put, change.remove)
+        if change.rule:
+            # A live rule first takes its new targets, so that one which is refused leaves all as it was; a new rule
+            # must be there before them, and one that is switched off shall send nothing to new targets.
+            first = live is None or wanted.rule.state == "DISABLED"
+            after = 0 if first else next((at for at, step in enumerate(steps) if step.remove), len(steps))
+            steps = [*steps[:after], None, *steps[after:]]
+        for step in steps:
+            if step is None:
+                self._calls.put_rule(wanted)
+            elif step.put:
+                self._calls.put_targets(wanted.rule.name, step.put)
+            else:
+                self._calls.remove_targets(wanted.rule.name, step.remove)
+        return bool(change)
+
+    def _applied(self, job: _Job) -> bool:
+        """Was the wanted rule what was last applied?"""
+        last = self._last.get(job.event_id, {}).get(job.route, {})
+        return job.wanted is not None and last.get("state") == IN_STEP and last.get("rule") == job.wanted.digest
+
+    def _entry(self, job: _Job, state: str, *, error: str = "", repaired: str = "") -> Entry:
+        entry: Entry = {"state": state}
+        if job.wanted is not None:
+            entry["rule"] = job.wanted.digest
+        if error:
+            entry["error"] = error
+        if not repaired and state == IN_STEP and self._applied(job):
+            repaired = self._last[job.event_id][job.route].get("repaired", "")
+        if repaired:
+            entry["repaired"] = repaired
+        return entry
+
+    def _note(self, job: _Job, entry: Entry | None) -> None:
+        if entry is not None:
+            self._entries.setdefault(job.event_id, {})[job.route] = entry
+
+    def _tell(self) -> None:
+        """Writes the `sync` items that say something new, and takes away those of events that are no more."""
+        for event in self._events.values():
+            for name, route in event.routes.items():
+                if route.outcome in ("conflict", "orphaned"):
+                    entry = self._entries.setdefault(event.event_id, {}).setdefault(name, {"state": IN_STEP})
+                    entry["outcome"] = route.outcome
+        for event_id in sorted({*self._event_ids(), *self._entries}):
+            event = self._events.get(event_id, WantedEvent(event_id))
+            entries = self._last[event_id] if event.error else self._entries.get(event_id, {})
+            was = self._store.sync.get(f"event#{event_id}")
+            if event_id not in self._store.events and not entries:
+                if was is not None:
+                    self._notes.delete(SYNC, was[SK])
+                continue
+            item = sync_item(event_id, at=self._now, revision=event.revision, routes=entries, error=event.error)
+            if was is None or {**item, "At": ""} != {**was, "At": ""}:
+                self._notes.put(item)
+
+
+def _entries(item: Mapping[str, Any] | None) -> dict[str, Entry]:
+    """What the last pass noted; notes that cannot be read count as none and are written anew."""
+    try:
+        return {} if item is None else {name: dict(entry) for name, entry in json.loads(item["Routes"]).items()}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
