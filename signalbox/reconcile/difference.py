@@ -17,7 +17,7 @@ Live = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a live rule lacks. `rule`: PutRule is needed; `put` has targets to add or replace, `remove` ids to remove."""
+    """What a live rule lacks: `rule`: a PutRule; `put`: targets to add or replace; `remove`: ids that must go."""
 
     rule: bool
     put: tuple[Mapping[str, Any], ...]

@@ -1,0 +1,77 @@
+"""The rules of one bus in EventBridge, as the reconciler's port `Rules` says them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from signalbox.reconcile.ports import Failed, Page, RulesError
+
+Client = Any
+"""A boto3 client for events."""
+
+CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=15)
+"""For clients that are handed in here. botocore tries throttling and 5xx again inside a call, but does not know
+EventBridge's ConcurrentModificationException: that, and what is left, the reconciler tries again."""
+
+PAGE = 100
+"""The most rules or targets that one list call gives."""
+
+
+class EventBridgeRules:
+    """The rules of the bus named `bus`. Every method raises RulesError."""
+
+    def __init__(self, client: Client, bus: str) -> None:
+        self._client = client
+        self._bus = bus
+
+    def list_rules(self, token: str | None) -> Page:
+        """A page of the bus's rules."""
+        answer = self._call(self._client.list_rules, Limit=PAGE, **_token(token))
+        return Page(answer["Rules"], answer.get("NextToken"))
+
+    def list_targets(self, rule: str, token: str | None) -> Page:
+        """A page of a rule's targets."""
+        answer = self._call(self._client.list_targets_by_rule, Rule=rule, Limit=PAGE, **_token(token))
+        return Page(answer["Targets"], answer.get("NextToken"))
+
+    def put_rule(self, rule: str, *, pattern: str, state: str, description: str) -> None:
+        """Makes the rule, or replaces all of it except its targets."""
+        self._call(self._client.put_rule, Name=rule, EventPattern=pattern, State=state, Description=description)
+
+    def put_targets(self, rule: str, targets: Sequence[Mapping[str, Any]]) -> list[Failed]:
+        """Adds or replaces targets; gives those that it did not."""
+        return _failed(self._call(self._client.put_targets, Rule=rule, Targets=list(targets)))
+
+    def remove_targets(self, rule: str, ids: Sequence[str]) -> list[Failed]:
+        """Removes targets; gives those that it did not."""
+        return _failed(self._call(self._client.remove_targets, Rule=rule, Ids=list(ids)))
+
+    def delete_rule(self, rule: str) -> None:
+        """Deletes a rule that has no targets."""
+        self._call(self._client.delete_rule, Name=rule)
+
+    def _call(self, operation: Callable[..., Any], **arguments: Any) -> Any:
+        try:
+            return operation(EventBusName=self._bus, **arguments)
+        except ClientError as error:
+            details = error.response.get("Error", {})
+            server = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
+            raise RulesError(details.get("Code", ""), details.get("Message", ""), retryable=server or None) from error
+        except BotoCoreError as error:
+            # No answer: a timeout or a broken connection. Every call here may be made twice.
+            raise RulesError(type(error).__name__, str(error), retryable=True) from error
+
+
+def _token(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"NextToken": token}
+
+
+def _failed(answer: Mapping[str, Any]) -> list[Failed]:
+    if not answer.get("FailedEntryCount"):
+        return []
+    return [
+        Failed(each.get("TargetId", ""), each.get("ErrorCode", ""), each.get("ErrorMessage", ""))
+        for each in answer["FailedEntries"]
+    ]
