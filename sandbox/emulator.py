@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,12 @@ class Emulator:
         if answer.status != http.HTTPStatus.OK:
             raise EmulatorError(f"GET {path}: {answer.status} {body[:300].decode(errors='replace')}")
         return json.loads(body)
+
+    def fail_next(self, call: str, entries: Sequence[int] = (), code: str = "InternalFailure") -> None:
+        """The next `call` ("PutRule", …) fails with `code`; or ("PutEventsEntries", …) just its `entries`, from 0."""
+        file = self.state / "faults.json"
+        faults = json.loads(file.read_text()) if file.exists() else []
+        file.write_text(json.dumps([*faults, {"call": call, "entries": list(entries), "code": code}]))
 
     @property
     def _settings_file(self) -> Path:

@@ -17,11 +17,14 @@ def main() -> None:
     lock = (state / "emulator.lock").open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
-    from ministack import app
+    from ministack import app  # pyright: ignore[reportMissingImports]
 
-    from sandbox import hooks
+    from sandbox.hooks import delivery, faults, functions, records, rules, topics
 
-    hooks.install(state)
+    records.open_in(state)
+    faults.open_in(state)
+    for hooks in (rules, delivery, functions, topics):
+        hooks.install()
     sys.argv = ["ministack"]
     app.main()
 

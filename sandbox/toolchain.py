@@ -109,7 +109,7 @@ def _build(work: Path, log: Path) -> None:
     """CLI and language host from their Go modules, versions locked in `toolchain_modules`."""
     go = shutil.which("go")
     if not go:
-        raise ToolchainError("no Go (1.25 or newer) on PATH to build it; fix: install Go, or Pulumi itself")
+        raise ToolchainError("no Go (1.25.11 or newer) on PATH to build it; fix: install Go, or Pulumi itself")
     console.print(f"Building Pulumi {VERSION} from its Go modules: some minutes, once. Log: {log}")
     version = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{VERSION}"
     binaries = work / "bin"

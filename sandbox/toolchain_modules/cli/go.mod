@@ -1,6 +1,6 @@
 module tools
 
-go 1.25.0
+go 1.25.11
 
 replace github.com/atotto/clipboard => github.com/tgummerer/clipboard v0.0.0-20241001131231-d02d263e614e
 

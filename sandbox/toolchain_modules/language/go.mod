@@ -1,6 +1,6 @@
 module tools
 
-go 1.25.0
+go 1.25.11
 
 require (
 	github.com/Microsoft/go-winio v0.5.2 // indirect

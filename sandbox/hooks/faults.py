@@ -1,0 +1,33 @@
+"""Faults to order: a test says which call is to fail, and the next such call does.
+
+The host writes `faults.json` (see `Emulator.fail_next`), a list of `{"call": "PutEvents", "code": "…"}` for a whole
+call and `{"call": "PutEventsEntries", "entries": [3, 7], "code": "…"}` for some of its entries. Each is used once.
+"""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+_lock = threading.Lock()
+_file: Path | None = None
+
+
+def open_in(folder: Path) -> None:
+    """Look for `faults.json` in `folder` from now on."""
+    global _file
+    _file = folder / "faults.json"
+
+
+def take(call: str) -> dict[str, Any] | None:
+    """The first ordered fault of `call`, which is used up by this."""
+    with _lock:
+        if _file is None or not _file.exists():
+            return None
+        faults = json.loads(_file.read_text())
+        for position, fault in enumerate(faults):
+            if fault["call"] == call:
+                del faults[position]
+                _file.write_text(json.dumps(faults))
+                return fault
+    return None

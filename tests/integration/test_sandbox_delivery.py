@@ -1,0 +1,452 @@
+"""The sandbox's delivery of rule targets behaves as AWS documents EventBridge: what arrives, and what is refused."""
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.emulator import ACCOUNT, REGION, Emulator
+
+BUS = "park"
+RULE_ARN = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{BUS}/r"
+ANY_RULE = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{BUS}/*"
+EVENT = {"Source": "park", "DetailType": "ride", "Detail": json.dumps({"ride": 'the "Wheel"', "wait": 7})}
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    emulator = Emulator(tmp_path_factory.mktemp("emulator"), rules_per_bus=12)
+    emulator.start()
+    yield emulator
+    emulator.stop()
+
+
+class Park:
+    """A bus with one rule `r`, and what a test hangs on it."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+        self.events, self.sqs = emulator.client("events"), emulator.client("sqs")
+        self.events.create_event_bus(Name=BUS)
+        self.events.put_rule(Name="r", EventBusName=BUS, EventPattern='{"source":["park"]}')
+
+    def queue(self, name: str, *, policy: bool = True, **attributes: str) -> tuple[str, str]:
+        url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+        if policy:
+            document = allow("events.amazonaws.com", "sqs:SendMessage", arn)
+            self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document})
+        return url, arn
+
+    def target(self, arn: str, **more: Any) -> None:
+        answer = self.events.put_targets(Rule="r", EventBusName=BUS, Targets=[{"Id": "t", "Arn": arn, **more}])
+        assert answer["FailedEntryCount"] == 0
+
+    def send(self, **changes: Any) -> str:
+        answer = self.events.put_events(Entries=[{**EVENT, "EventBusName": BUS, **changes}])
+        assert answer["FailedEntryCount"] == 0, answer
+        return answer["Entries"][0]["EventId"]
+
+    def messages(self, url: str, seconds: float = 5) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+
+        def some() -> bool:
+            answer = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+            found.extend(answer.get("Messages", []))
+            return bool(found)
+
+        eventually(some, seconds)
+        return found
+
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        lines = self.emulator.records.read_text().splitlines()
+        return [each for each in map(json.loads, lines) if each["kind"] == kind]
+
+    def status_of(self, event: str) -> str:
+        """How the delivery of `event` ended."""
+
+        def ended() -> bool:
+            return any(each["event"] == event and each["status"] != "retry" for each in self.records("delivery"))
+
+        eventually(ended)
+        return next(each["status"] for each in self.records("delivery") if each["event"] == event)
+
+
+@pytest.fixture
+def park(emulator: Emulator) -> Iterator[Park]:
+    park = Park(emulator)
+    yield park
+    emulator.client("events")
+    for bus in (BUS, "other"):
+        buses = park.events.list_event_buses(NamePrefix=bus)["EventBuses"]
+        for rule in park.events.list_rules(EventBusName=bus)["Rules"] if buses else ():
+            ids = [
+                each["Id"] for each in park.events.list_targets_by_rule(Rule=rule["Name"], EventBusName=bus)["Targets"]
+            ]
+            if ids:
+                park.events.remove_targets(Rule=rule["Name"], EventBusName=bus, Ids=ids)
+            if rule.get("ManagedBy"):
+                park.events.delete_archive(ArchiveName=rule["Name"].removeprefix("Events-Archive-"))
+            else:
+                park.events.delete_rule(Name=rule["Name"], EventBusName=bus)
+        park.events.delete_event_bus(Name=bus)
+    for url in park.sqs.list_queues().get("QueueUrls", []):
+        park.sqs.delete_queue(QueueUrl=url)
+
+
+def eventually(true: Callable[[], bool], seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "nothing came"
+        time.sleep(0.05)
+
+
+def allow(service: str, action: str | list[str], resource: str, source: str = ANY_RULE) -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": action,
+        "Resource": resource,
+        "Condition": {"ArnLike": {"aws:SourceArn": source}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def role(emulator: Emulator, name: str, service: str, *statements: dict[str, Any]) -> str:
+    iam = emulator.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    if statements:
+        policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+    return arn
+
+
+def function(emulator: Emulator, name: str, code: str, role_arn: str) -> str:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("handler.py", code)
+    lambdas = emulator.client("lambda")
+    made = lambdas.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=role_arn,
+        Handler="handler.handle",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    return made["FunctionArn"]
+
+
+def test_a_queue_gets_the_event_if_its_policy_allows_the_rule(park: Park) -> None:
+    url, arn = park.queue("inbox")
+    park.target(arn)
+    event = park.send()
+    (message,) = park.messages(url)
+    assert json.loads(message["Body"])["id"] == event
+    assert park.status_of(event) == "delivered"
+
+
+def test_without_a_queue_policy_the_event_goes_to_the_dead_letter_queue_with_the_reason(park: Park) -> None:
+    _, arn = park.queue("closed", policy=False)
+    dead, dead_arn = park.queue("dead")
+    park.target(arn, DeadLetterConfig={"Arn": dead_arn})
+    event = park.send()
+    (message,) = park.messages(dead)
+    attributes = {name: each["StringValue"] for name, each in message["MessageAttributes"].items()}
+    assert json.loads(message["Body"])["id"] == event
+    assert attributes["RULE_ARN"] == RULE_ARN
+    assert attributes["TARGET_ARN"] == arn
+    assert attributes["ERROR_CODE"] == "NO_PERMISSIONS"
+    assert "EXHAUSTED_RETRY_CONDITION" not in attributes
+
+
+def test_a_dead_letter_queue_without_a_policy_loses_the_event_loudly(park: Park) -> None:
+    _, arn = park.queue("closed", policy=False)
+    _, dead_arn = park.queue("dead", policy=False)
+    park.target(arn, DeadLetterConfig={"Arn": dead_arn})
+    event = park.send()
+    assert park.status_of(event) == "lost"
+    assert f"EVENT LOST: {event}" in park.emulator.log.read_text()
+
+
+def test_a_policy_for_another_rule_does_not_count(park: Park) -> None:
+    url, arn = park.queue("inbox", policy=False)
+    policy = allow("events.amazonaws.com", "sqs:SendMessage", arn, RULE_ARN.replace("/park/", "/other/"))
+    park.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    park.target(arn)
+    assert park.status_of(park.send()) == "lost"
+
+
+def test_a_fifo_queue_gets_its_message_group(park: Park) -> None:
+    url, arn = park.queue("inbox.fifo", FifoQueue="true", ContentBasedDeduplication="true")
+    park.target(arn, SqsParameters={"MessageGroupId": "rides"})
+    park.send()
+    answer = park.sqs.receive_message(QueueUrl=url, AttributeNames=["All"], WaitTimeSeconds=3)
+    assert answer["Messages"][0]["Attributes"]["MessageGroupId"] == "rides"
+
+
+def test_an_input_transformer_fills_in_values_strings_and_the_whole_event(park: Park) -> None:
+    url, arn = park.queue("inbox")
+    template = (
+        '{"wait": <wait>, "text": "<ride> is closed", "rule": <aws.events.rule-name>, "event": <aws.events.event.json>,'
+        ' "none": <none>}'
+    )
+    paths = {"ride": "$.detail.ride", "wait": "$.detail.wait", "none": "$.detail.none"}
+    park.target(arn, InputTransformer={"InputPathsMap": paths, "InputTemplate": template})
+    event = park.send()
+    body = json.loads(park.messages(url)[0]["Body"])
+    assert (body["wait"], body["text"], body["rule"], body["none"]) == (7, 'the "Wheel" is closed', "r", "")
+    assert body["event"]["id"] == event
+    assert body["event"]["detail"] == json.loads(EVENT["Detail"])
+
+
+def test_a_log_group_gets_the_event_if_a_resource_policy_of_the_account_allows_it(park: Park) -> None:
+    logs = park.emulator.client("logs")
+    logs.create_log_group(logGroupName="/aws/events/park")
+    arn = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/events/park"
+    park.target(arn)
+    assert park.status_of(park.send()) == "lost"
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    logs.put_resource_policy(policyName="p", policyDocument=allow("events.amazonaws.com", actions, f"{arn}:*"))
+    event = park.send()
+    assert park.status_of(event) == "delivered"
+    (found,) = logs.filter_log_events(logGroupName="/aws/events/park")["events"]
+    assert json.loads(found["message"])["id"] == event
+
+
+def test_a_topic_sends_mail_if_its_policy_allows_the_rule(park: Park) -> None:
+    sns = park.emulator.client("sns")
+    arn = sns.create_topic(Name="staff")["TopicArn"]
+    sns.subscribe(TopicArn=arn, Protocol="email", Endpoint="staff@example.com")
+    sns.set_topic_attributes(
+        TopicArn=arn, AttributeName="Policy", AttributeValue=allow("sns.amazonaws.com", "a:b", arn)
+    )
+    park.target(arn, InputTransformer={"InputPathsMap": {"ride": "$.detail.ride"}, "InputTemplate": '"See to <ride>"'})
+    assert park.status_of(park.send()) == "lost"
+    policy = allow("events.amazonaws.com", "sns:Publish", arn)
+    sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
+    assert park.status_of(park.send()) == "delivered"
+    (mail,) = park.records("mail")
+    assert (mail["to"], mail["message"]) == ("staff@example.com", '"See to the \\"Wheel\\""')
+
+
+def test_a_function_is_invoked_by_permission_and_hands_its_failure_on_by_its_role(park: Park) -> None:
+    emulator = park.emulator
+    failed, failed_arn = park.queue("failed", policy=False)
+    arn = role(emulator, "fails", "lambda.amazonaws.com")
+    target = function(emulator, "fails", "def handle(event, context):\n    raise ValueError(event['id'])\n", arn)
+    emulator.client("lambda").put_function_event_invoke_config(
+        FunctionName="fails", MaximumRetryAttempts=1, DestinationConfig={"OnFailure": {"Destination": failed_arn}}
+    )
+    park.target(target)
+    assert park.status_of(park.send()) == "lost"  # no permission on the function
+
+    emulator.client("lambda").add_permission(
+        FunctionName="fails",
+        StatementId="bus",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=ANY_RULE,
+    )
+    event = park.send()
+    eventually(lambda: any(each["event"]["id"] == event for each in park.records("lost")))  # the role may not send
+    assert park.records("denied")[-1]["action"] == "sqs:SendMessage"
+
+    statement = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": failed_arn}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    emulator.client("iam").put_role_policy(RoleName="fails", PolicyName="p", PolicyDocument=document)
+    event = park.send()
+    (message,) = park.messages(failed, 15)
+    body = json.loads(message["Body"])
+    assert body["requestPayload"]["id"] == event
+    assert body["responsePayload"]["errorMessage"] == event
+    assert body["requestContext"]["approximateInvokeCount"] == 2
+
+
+def test_a_function_writes_its_log_only_if_its_role_may(park: Park) -> None:
+    emulator = park.emulator
+    arn = role(emulator, "quiet", "lambda.amazonaws.com")
+    function(emulator, "quiet", "def handle(event, context):\n    print('said')\n    return 1\n", arn)
+    logs, lambdas = emulator.client("logs"), emulator.client("lambda")
+    logs.create_log_group(logGroupName="/aws/lambda/quiet")
+    assert lambdas.invoke(FunctionName="quiet")["Payload"].read() == b"1"
+    assert logs.filter_log_events(logGroupName="/aws/lambda/quiet")["events"] == []
+    resource = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/quiet:*"
+    statement = {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": resource}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    emulator.client("iam").put_role_policy(RoleName="quiet", PolicyName="p", PolicyDocument=document)
+    lambdas.invoke(FunctionName="quiet")
+    assert "said" in [each["message"] for each in logs.filter_log_events(logGroupName="/aws/lambda/quiet")["events"]]
+
+
+def test_a_function_whose_role_lambda_may_not_assume_does_not_run(park: Park) -> None:
+    arn = role(park.emulator, "foreign", "events.amazonaws.com")
+    function(park.emulator, "foreign", "def handle(event, context):\n    return 1\n", arn)
+    answer = park.emulator.client("lambda").invoke(FunctionName="foreign")
+    assert "cannot be assumed by Lambda" in answer["Payload"].read().decode()
+
+
+def test_an_event_source_mapping_needs_its_role(park: Park) -> None:
+    _, arn = park.queue("work")
+    allowed = {"Effect": "Allow", "Action": "sqs:*", "Resource": arn}
+    poller = role(park.emulator, "poller", "lambda.amazonaws.com")
+    function(park.emulator, "poller", "def handle(event, context):\n    return len(event['Records'])\n", poller)
+    lambdas, iam = park.emulator.client("lambda"), park.emulator.client("iam")
+    with pytest.raises(ClientError, match="ReceiveMessage on SQS"):
+        lambdas.create_event_source_mapping(FunctionName="poller", EventSourceArn=arn)
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName="poller", PolicyName="p", PolicyDocument=document)
+    made = lambdas.create_event_source_mapping(FunctionName="poller", EventSourceArn=arn)
+    park.target(arn)
+    park.send()
+    eventually(lambda: any(each.get("result") == 1 for each in park.records("function")))
+    lambdas.delete_event_source_mapping(UUID=made["UUID"])
+
+
+def test_a_bus_gets_the_event_by_the_role_of_the_target(park: Park) -> None:
+    park.events.create_event_bus(Name="other")
+    park.events.put_rule(Name="all", EventBusName="other", EventPattern='{"source":[{"prefix":""}]}')
+    other = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/other"
+    forward = role(park.emulator, "forward", "events.amazonaws.com")
+    park.target(other, RoleArn=forward)
+    assert park.status_of(park.send()) == "lost"
+    statement = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": other}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    park.emulator.client("iam").put_role_policy(RoleName="forward", PolicyName="p", PolicyDocument=document)
+    event = park.send()
+    assert park.status_of(event) == "delivered"
+    seen = [each for each in park.records("event") if each["event"]["id"] == event]
+    assert [(each["bus"], each["rules"]) for each in seen] == [(BUS, ["r"]), ("other", ["all"])]
+
+
+def test_retries_are_counted_and_end_in_the_dead_letter_queue(park: Park) -> None:
+    caller = role(
+        park.emulator,
+        "caller",
+        "events.amazonaws.com",
+        {"Effect": "Allow", "Action": "events:InvokeApiDestination", "Resource": "*"},
+    )
+    key = {"ApiKeyAuthParameters": {"ApiKeyName": "k", "ApiKeyValue": "v"}}
+    connection = park.events.create_connection(Name="c", AuthorizationType="API_KEY", AuthParameters=key)
+    destination = park.events.create_api_destination(
+        Name="d", ConnectionArn=connection["ConnectionArn"], InvocationEndpoint="http://127.0.0.1:9", HttpMethod="POST"
+    )
+    dead, dead_arn = park.queue("dead")
+    park.target(
+        destination["ApiDestinationArn"],
+        RoleArn=caller,
+        DeadLetterConfig={"Arn": dead_arn},
+        RetryPolicy={"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 60},
+    )
+    park.send()
+    (message,) = park.messages(dead)
+    attributes = {name: each["StringValue"] for name, each in message["MessageAttributes"].items()}
+    assert attributes["EXHAUSTED_RETRY_CONDITION"] == "MaximumRetryAttempts"
+    assert attributes["RETRY_ATTEMPTS"] == "1"
+    assert attributes["ERROR_CODE"] == "CONNECTION_FAILURE"
+
+
+def test_a_replay_reaches_only_the_rules_that_it_names(park: Park) -> None:
+    url, arn = park.queue("inbox")
+    park.target(arn)
+    bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{BUS}"
+    park.events.create_archive(ArchiveName="kept", EventSourceArn=bus)
+    park.events.put_rule(Name="second", EventBusName=BUS, EventPattern='{"source":["park"]}')
+    park.send()
+    assert len(park.messages(url)) == 1
+    park.sqs.purge_queue(QueueUrl=url)
+    before = len(park.records("event"))
+    park.events.start_replay(
+        ReplayName=f"again-{time.time_ns()}",
+        EventSourceArn=f"arn:aws:events:{REGION}:{ACCOUNT}:archive/kept",
+        EventStartTime=time.time() - 60,
+        EventEndTime=time.time() + 60,
+        Destination={"Arn": bus, "FilterArns": [RULE_ARN]},
+    )
+    assert json.loads(park.messages(url)[0]["Body"])["replay-name"].startswith("again-")
+    assert [each["rules"] for each in park.records("event")[before:]] == [["r"]]
+
+
+def test_limits_and_order_are_refused_as_aws_refuses_them(park: Park) -> None:
+    events = park.events
+
+    def refused(code: str, call: Callable[..., Any], **arguments: Any) -> None:
+        with pytest.raises(ClientError) as caught:
+            call(EventBusName=BUS, **arguments)
+        assert caught.value.response["Error"]["Code"] == code
+
+    _, arn = park.queue("inbox")
+    six = [{"Id": f"t{number}", "Arn": arn} for number in range(6)]
+    refused("LimitExceededException", events.put_targets, Rule="r", Targets=six)
+    refused(
+        "ValidationException", events.put_targets, Rule="r", Targets=[{"Id": f"{n}", "Arn": arn} for n in range(11)]
+    )
+    refused("InvalidEventPatternException", events.put_rule, Name="x", EventPattern='{"source":"park"}')
+    refused("ResourceNotFoundException", events.put_targets, Rule="none", Targets=six[:1])
+    events.put_targets(Rule="r", EventBusName=BUS, Targets=six[:5])
+    refused("LimitExceededException", events.put_targets, Rule="r", Targets=six[5:])
+    refused("ValidationException", events.delete_rule, Name="r")
+    with pytest.raises(ClientError, match="has rules"):
+        events.delete_event_bus(Name=BUS)
+    events.create_archive(ArchiveName="kept", EventSourceArn=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{BUS}")
+    refused("ManagedRuleException", events.delete_rule, Name="Events-Archive-kept")
+    for number in range(10):  # with `r` and the archive's rule: the 12 of this emulator
+        events.put_rule(Name=f"rule{number}", EventBusName=BUS, EventPattern='{"source":["x"]}')
+    refused("LimitExceededException", events.put_rule, Name="one-more", EventPattern='{"source":["x"]}')
+    events.put_rule(Name="rule0", EventBusName=BUS, EventPattern='{"source":["y"]}')
+
+
+def test_an_omitted_field_of_a_rule_is_nulled(park: Park) -> None:
+    pattern = '{"source":["park"]}'
+    park.events.put_rule(Name="r", EventBusName=BUS, EventPattern=pattern, Description="old", State="DISABLED")
+    park.events.put_rule(Name="r", EventBusName=BUS, EventPattern=pattern)
+    rule = park.events.describe_rule(Name="r", EventBusName=BUS)
+    assert (rule.get("Description"), rule["State"]) == (None, "ENABLED")
+
+
+def test_put_events_checks_each_entry_and_the_size_of_all(park: Park) -> None:
+    entries = [{**EVENT, "EventBusName": BUS}, {**EVENT, "Detail": "[1]"}, {**EVENT, "Detail": "{"}]
+    answer = park.events.put_events(Entries=entries)
+    assert [entry.get("ErrorCode") for entry in answer["Entries"]] == [None, "MalformedDetail", "MalformedDetail"]
+    big = {**EVENT, "Detail": json.dumps({"x": "y" * 600_000})}
+    with pytest.raises(ClientError, match="over the limit"):
+        park.events.put_events(Entries=[big, big])
+
+
+def test_a_fault_to_order_fails_just_those_entries_once(park: Park) -> None:
+    park.emulator.fail_next("PutEventsEntries", [1])
+    entries = [{**EVENT, "EventBusName": BUS}] * 3
+    first, second = (park.events.put_events(Entries=entries) for _ in range(2))
+    assert [entry.get("ErrorCode") for entry in first["Entries"]] == [None, "InternalFailure", None]
+    assert second["FailedEntryCount"] == 0
+
+
+def test_state_survives_a_restart(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path / "again")
+    emulator.start()
+    try:
+        arn = role(emulator, "kept", "lambda.amazonaws.com")
+        function(emulator, "kept", "def handle(event, context):\n    return 'kept'\n", arn)
+        emulator.client("events").create_event_bus(Name=BUS)
+        emulator.client("events").put_rule(Name="r", EventBusName=BUS, EventPattern='{"source":["park"]}')
+        keys = [{"AttributeName": "PK", "KeyType": "HASH"}]
+        names = [{"AttributeName": "PK", "AttributeType": "S"}]
+        tables = emulator.client("dynamodb")
+        tables.create_table(TableName="kept", KeySchema=keys, AttributeDefinitions=names, BillingMode="PAY_PER_REQUEST")
+        tables.put_item(TableName="kept", Item={"PK": {"S": "1"}})
+        endpoint = emulator.endpoint
+        emulator.stop()
+        emulator.start()
+        assert emulator.endpoint == endpoint
+        assert emulator.client("lambda").invoke(FunctionName="kept")["Payload"].read() == b'"kept"'
+        assert [rule["Name"] for rule in emulator.client("events").list_rules(EventBusName=BUS)["Rules"]] == ["r"]
+        assert emulator.client("dynamodb").scan(TableName="kept")["Count"] == 1
+    finally:
+        emulator.stop()
