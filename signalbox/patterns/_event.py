@@ -1,0 +1,226 @@
+"""An event as the fields that patterns ask for, and the choice of array elements in which all conditions hold.
+
+An event is searched by dotted names: `{"a": {"b": 1}}` and `{"a.b": 1}` both have the field `a.b`. Arrays do not count
+as steps, so that a field may have many values; each is kept with its *chain*: the elements of arrays of objects that
+it lies in. Conditions on several fields must hold within the same elements (Event, ArrayMembership and
+StructuredFinder in the reference).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from signalbox.patterns._conditions import Leaf
+from signalbox.patterns._errors import EventError
+from signalbox.patterns._json import MAX_DEPTH, MAX_NODES, Repeated, event_of_text
+
+Chain = tuple[tuple[int, int], ...]
+"""Pairs of array (numbered within the event) and element, from the outside in."""
+Fields = dict[str, list[tuple[Any, Chain]]]
+
+MAX_CHAIN = 64
+MAX_STEPS = 200_000
+
+
+class Node:
+    """A place in the tree of the names that patterns ask for; `field` is set where a pattern has conditions."""
+
+    __slots__ = ("children", "field")
+
+    def __init__(self) -> None:
+        self.children: dict[str, Node] = {}
+        self.field: str | None = None
+
+    @classmethod
+    def of(cls, fields: Iterable[str]) -> "Node":
+        """The tree of `fields` (dotted names)."""
+        root = cls()
+        for field in fields:
+            node = root
+            for step in field.split("."):
+                node = node.children.setdefault(step, cls())
+            node.field = field
+        return root
+
+
+def event_object(event: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The event as an object; text is decoded. Raises EventError when it is none."""
+    value = event_of_text(event) if isinstance(event, str) else event
+    if not isinstance(value, Mapping):
+        raise EventError("Event must be a JSON object")
+    return value
+
+
+def fields_of(event: Mapping[str, Any], root: Node) -> Fields:
+    """The values of the fields in `root` that `event` has."""
+    found: Fields = {}
+    stack: list[tuple[Any, Node, Chain, int]] = [(event, root, (), 0)]
+    arrays = visited = 0
+    while stack:
+        value, node, chain, depth = stack.pop()
+        if depth > MAX_DEPTH or len(chain) > MAX_CHAIN:
+            raise EventError(
+                f"The event is nested too deeply (more than {MAX_DEPTH} levels, {MAX_CHAIN} of them arrays)"
+            )
+        if isinstance(value, Mapping):
+            children = node.children
+            if not children:
+                continue
+            members = value.pairs if type(value) is Repeated else value.items()
+            for name, member in members:
+                child = children.get(name)
+                if child is None:
+                    if not isinstance(name, str) or "." not in name:
+                        continue
+                    child = _descend(node, name)
+                    if child is None:
+                        continue
+                if isinstance(member, Mapping | list | tuple):
+                    stack.append((member, child, chain, depth + 1))
+                elif child.field is not None:
+                    found.setdefault(child.field, []).append((member, chain))
+            continue
+        # An array in which only one element can hold more can bring nothing apart, and is not numbered.
+        branching = sum(isinstance(element, Mapping | list | tuple) for element in value) > 1
+        visited += len(value)
+        if visited > MAX_NODES:
+            raise EventError("The event is too large, or contains itself")
+        values = found.setdefault(node.field, []) if node.field is not None else None
+        for index, element in enumerate(value):
+            if isinstance(element, Mapping | list | tuple):
+                stack.append((element, node, (*chain, (arrays, index)) if branching else chain, depth + 1))
+            elif values is not None:
+                values.append((element, chain))
+        if branching:
+            arrays += 1
+    return found
+
+
+def _descend(node: Node, name: str) -> Node | None:
+    for step in name.split("."):
+        child = node.children.get(step)
+        if child is None:
+            return None
+        node = child
+    return node
+
+
+class View:
+    """One event while patterns are matched against it: what was found out once is kept."""
+
+    __slots__ = ("_chains", "fields", "steps")
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+        self.steps = 0
+        self._chains: dict[int, list[Chain]] = {}
+
+    def chains(self, leaf: Leaf) -> list[Chain]:
+        """The chains, each once, of the values that meet `leaf`."""
+        chains = self._chains.get(id(leaf))
+        if chains is None:
+            values = self.fields.get(leaf.field)
+            chains = self._chains[id(leaf)] = self._find(leaf, values) if values else []
+        return chains
+
+    def _find(self, leaf: Leaf, values: list[tuple[Any, Chain]]) -> list[Chain]:
+        accepts = leaf.accepts
+        if len(values) == 1 or not any(chain for _, chain in values):
+            return [values[0][1]] if any(accepts(value) for value, _ in values) else []
+        chains: dict[Chain, None] = {}
+        for value, chain in values:
+            if chain not in chains and accepts(value):
+                chains[chain] = None
+        return list(chains)
+
+    def holds(self, leaves: tuple[Leaf, ...]) -> bool:
+        """Does the event meet every leaf of an alternative (sorted by field), within the same elements of arrays?"""
+        together: list[list[Chain]] = []
+        apart = False
+        for leaf in leaves:
+            chains = self.chains(leaf)
+            if not chains:
+                if not leaf.absent:
+                    return False
+                values = self.fields.get(leaf.field)
+                if values and not any(chain for _, chain in values):
+                    return False
+                apart = apart or bool(values)
+            elif chains[-1] or len(chains) > 1:
+                apart = True
+            together.append(chains)
+        return not apart or self._consistent(leaves, together)
+
+    def _consistent(self, leaves: tuple[Leaf, ...], together: list[list[Chain]]) -> bool:
+        """Is there a choice of one value for each leaf such that no two lie in different elements of one array?
+
+        Depth first, field by field in the reference's order; a field may be absent with regard to the elements that
+        were chosen before it. Of the choices so far only those matter that later fields can contradict; each such
+        state is looked at once.
+        """
+        every = [list(dict.fromkeys(chain for _, chain in self.fields.get(leaf.field, ()))) for leaf in leaves]
+        arrays = [{array for chain in chains for array, _ in chain} for chains in every]
+        later: list[set[int]] = [set()]
+        for own in reversed(arrays):
+            later.append(later[-1] | own)
+        later.reverse()
+        pools = [_by_element(chains) for chains in together]
+        all_pools = [_by_element(chains) if leaf.absent else {} for leaf, chains in zip(leaves, every, strict=True)]
+        seen: set[tuple[int, frozenset[tuple[int, int]]]] = set()
+        todo: list[tuple[int, dict[int, int]]] = [(0, {})]
+        while todo:
+            i, chosen = todo.pop()
+            if i == len(leaves):
+                return True
+            bound = [(array, chosen[array]) for array in chosen if array in arrays[i]]
+            nexts: list[dict[int, int]] = []
+            if leaves[i].absent and not self._any_fits(_pool(every[i], all_pools[i], bound), chosen):
+                nexts.append({array: index for array, index in chosen.items() if array in later[i + 1]})
+            for chain in _pool(together[i], pools[i], bound):
+                merged = self._merge(chain, chosen, later[i + 1])
+                if merged is not None:
+                    nexts.append(merged)
+            for following in nexts:
+                state = (i + 1, frozenset(following.items()))
+                if state not in seen:
+                    seen.add(state)
+                    todo.append((i + 1, following))
+        return False
+
+    def _merge(self, chain: Chain, chosen: dict[int, int], later: set[int]) -> dict[int, int] | None:
+        """`chosen` with `chain`, of it what matters later; None if they contradict each other."""
+        self._step(1 + len(chain))
+        for array, index in chain:
+            if chosen.get(array, index) != index:
+                return None
+        merged = {array: index for array, index in chosen.items() if array in later}
+        merged.update(pair for pair in chain if pair[0] in later)
+        return merged
+
+    def _any_fits(self, chains: list[Chain], chosen: dict[int, int]) -> bool:
+        for chain in chains:
+            self._step(1 + len(chain))
+            if all(chosen.get(array, index) == index for array, index in chain):
+                return True
+        return False
+
+    def _step(self, count: int) -> None:
+        self.steps += count
+        if self.steps > MAX_STEPS:
+            raise EventError("The event has too many elements in arrays to find those in which all conditions hold")
+
+
+def _by_element(chains: list[Chain]) -> dict[tuple[int, int], list[Chain]]:
+    elements: dict[tuple[int, int], list[Chain]] = {}
+    for chain in chains:
+        for pair in chain:
+            elements.setdefault(pair, []).append(chain)
+    return elements
+
+
+def _pool(
+    chains: list[Chain], elements: dict[tuple[int, int], list[Chain]], bound: list[tuple[int, int]]
+) -> list[Chain]:
+    """Those of `chains` that may fit the elements already chosen."""
+    if not bound:
+        return chains
+    return min((elements.get(pair, []) for pair in bound), key=len)

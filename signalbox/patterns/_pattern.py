@@ -1,0 +1,148 @@
+"""A pattern, ready to be matched and to say why an event does not match."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from signalbox.patterns._conditions import Leaf
+from signalbox.patterns._errors import PatternError
+from signalbox.patterns._event import Fields, Node, View, event_object, fields_of
+from signalbox.patterns._syntax import read
+
+MAX_SHOWN = 5
+
+
+class Explanation(NamedTuple):
+    """Why an event matches a pattern or not.
+
+    For a miss: `leaf` is the first part of the pattern that the event fails, `field` its dotted name, `condition` what
+    it asks for in words, `found` the values that the event has there (empty: none). With `$or`, of the alternative
+    that comes closest. `split` is true when every condition holds, but not within the same element of an array.
+    """
+
+    matched: bool
+    leaf: Leaf | None = None
+    found: tuple[Any, ...] = ()
+    split: bool = False
+
+    @property
+    def field(self) -> str:
+        """Dotted name of the field that fails; "" for a match."""
+        return self.leaf.field if self.leaf else ""
+
+    @property
+    def condition(self) -> str:
+        """What the pattern asks of the field, in words; "" for a match."""
+        return self.leaf.words if self.leaf else ""
+
+    def __str__(self) -> str:
+        if self.leaf is None:
+            return "matches"
+        if self.split:
+            return (
+                f"{self.field}: must {self.condition} within the same array element as the other conditions;"
+                f" got {self._shown()} only in another one"
+            )
+        return f"{self.field}: must {self.condition}; got {self._shown()}"
+
+    def _shown(self) -> str:
+        if not self.found:
+            return "no such field"
+        shown = ", ".join(_short(value) for value in self.found[:MAX_SHOWN])
+        more = len(self.found) - MAX_SHOWN
+        return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _short(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if type(value) is str:
+        return f'"{value}"' if len(value) <= 80 else f'"{value[:79]}…"'
+    return str(value)[:80]
+
+
+class Pattern:
+    """A pattern that EventBridge accepts. Made by `compile`; immutable, and may be shared between threads."""
+
+    __slots__ = ("_tree", "alternatives", "leaves")
+
+    def __init__(self, alternatives: list[dict[str, Leaf]], leaves: list[Leaf]) -> None:
+        self.alternatives: tuple[tuple[Leaf, ...], ...] = tuple(
+            tuple(sorted(alternative.values(), key=lambda leaf: leaf.field.encode("utf-16-be", "surrogatepass")))
+            for alternative in alternatives
+        )
+        self.leaves = tuple(leaves)
+        self._tree = Node.of({leaf.field for leaf in leaves})
+
+    def matches(self, event: str | Mapping[str, Any]) -> bool:
+        """Does the event (JSON text or object) match? Raises EventError when it is no event."""
+        view = View(self._fields(event))
+        return any(view.holds(leaves) for leaves in self.alternatives)
+
+    def explain(self, event: str | Mapping[str, Any]) -> Explanation:
+        """Whether the event matches and, if not, the first condition that fails. Raises EventError as `matches`."""
+        view = View(self._fields(event))
+        best: tuple[int, Explanation] | None = None
+        for leaves in self.alternatives:
+            if view.holds(leaves):
+                return Explanation(True)
+            in_order = [leaf for leaf in self.leaves if leaf in leaves]
+            failing = [leaf for leaf in in_order if not self._met_alone(view, leaf)]
+            if best is None or len(failing) < best[0]:
+                leaf = failing[0] if failing else self._split(view, leaves)
+                found = tuple(value for value, _ in view.fields.get(leaf.field, ()))
+                best = len(failing), Explanation(False, leaf, found, split=not failing)
+        return best[1] if best else Explanation(True)
+
+    def _fields(self, event: str | Mapping[str, Any]) -> Fields:
+        return fields_of(event_object(event), self._tree)
+
+    @staticmethod
+    def _met_alone(view: View, leaf: Leaf) -> bool:
+        return view.holds((leaf,))
+
+    @staticmethod
+    def _split(view: View, leaves: tuple[Leaf, ...]) -> Leaf:
+        """The leaf with which, after those before it, no choice of array elements is left."""
+        for count in range(2, len(leaves)):
+            if not view.holds(leaves[:count]):
+                return leaves[count - 1]
+        return leaves[-1]
+
+
+def check(pattern: str | Mapping[str, Any]) -> list[PatternError]:
+    """Every reason for which EventBridge would refuse the pattern, in the order of the text; [] for a good one."""
+    return read(pattern)[2]
+
+
+def compile(pattern: str | Mapping[str, Any] | Pattern) -> Pattern:
+    """The pattern, ready to match. Raises PatternError, the first of `check`, when EventBridge would refuse it."""
+    if isinstance(pattern, Pattern):
+        return pattern
+    alternatives, leaves, faults = read(pattern)
+    if faults:
+        raise faults[0]
+    return Pattern(alternatives, leaves)
+
+
+def matches(pattern: str | Mapping[str, Any] | Pattern, event: str | Mapping[str, Any]) -> bool:
+    """Does the event match the pattern? Raises PatternError and EventError as `compile` and `Pattern.matches`."""
+    return compile(pattern).matches(event)
+
+
+def explain(pattern: str | Mapping[str, Any] | Pattern, event: str | Mapping[str, Any]) -> Explanation:
+    """Why the event matches the pattern or not. Raises PatternError and EventError as `matches`."""
+    return compile(pattern).explain(event)
+
+
+def leaves(pattern: str | Mapping[str, Any] | Pattern) -> Iterator[Leaf]:
+    """The conditions of the pattern by field, in the order of the text, those in every branch of `$or` included."""
+    yield from compile(pattern).leaves
+
+
+def has_wildcard(pattern: str | Mapping[str, Any] | Pattern) -> bool:
+    """Does the pattern count against the quota of rules with wildcards? (Also `anything-but` with `wildcard`.)"""
+    return any(
+        "wildcard" in (condition.operator, condition.modifier)
+        for leaf in compile(pattern).leaves
+        for condition in leaf.conditions
+    )
