@@ -30,25 +30,23 @@ class EventStore:
             )
         return from_attributes(answer["Item"]) if "Item" in answer else None
 
-    def page(self, partition: str, after: str, limit: int) -> list[Item]:
-        """At most `limit` items of a partition with a sort key above `after` ("" for the first), in order.
-
-        Fewer do not mean the last: a page of DynamoDB ends at 1 MB. None at all does.
-        """
-        condition = {":pk": {"S": partition}}
+    def page(self, partition: str, after: str, limit: int) -> tuple[list[Item], bool]:
+        """At most `limit` items of a partition with a sort key above `after` ("" for the first), in order; and whether
+        there may be more behind them, also because a page of DynamoDB ends at 1 MB."""
+        values = {":pk": {"S": partition}}
         expression = "PK = :pk"
         if after:
-            condition[":after"] = {"S": after}
+            values[":after"] = {"S": after}
             expression += " AND SK > :after"
         with calls():
             answer = self._client.query(
                 TableName=self._table,
                 KeyConditionExpression=expression,
-                ExpressionAttributeValues=condition,
+                ExpressionAttributeValues=values,
                 ConsistentRead=True,
                 Limit=limit,
             )
-        return [from_attributes(item) for item in answer["Items"]]
+        return [from_attributes(item) for item in answer["Items"]], "LastEvaluatedKey" in answer
 
     def between(self, partition: str, first: str, last: str) -> Iterator[Item]:
         """The items of a partition with a sort key from `first` to `last`, both included, in order."""

@@ -1,0 +1,187 @@
+"""The Event Store Wrapper: events, routes and flows over HTTP."""
+
+import base64
+import binascii
+import logging
+import os
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+
+from signalbox.api import openapi
+from signalbox.api.answers import (
+    JSON,
+    PROBLEM,
+    Rejection,
+    check_accept,
+    check_body,
+    is_current,
+    no_route,
+    no_such,
+)
+from signalbox.api.paging import ID, PAGE_BYTES, page_of
+from signalbox.api.resources import event_resource, flow_resource
+from signalbox.overrides import EventItems
+from signalbox.runtime.aws import client
+from signalbox.runtime.errors import Unavailable
+from signalbox.runtime.event_store import EventStore
+from signalbox.runtime.text import size, to_text
+from signalbox.store import DECISION, EVENTS, FLOW, OVERRIDE, SK, SYNC, Item
+
+logger = logging.getLogger(__name__)
+
+app = APIGatewayHttpResolver()
+
+
+def handle(event: Any, context: Any) -> dict[str, Any]:
+    """Answer one request of the HTTP API (payload format 2.0)."""
+    return app.resolve(event, context)
+
+
+@app.get("/events")
+def list_events() -> Response[str]:
+    """A page of events."""
+    return _answer_page(EVENTS, lambda events: _resources(_store(), events))
+
+
+@app.get("/event/<name>")
+def get_event(name: str) -> Response[str]:
+    """One event, unless the caller has it."""
+    store = _store()
+    declared = store.item(EVENTS, name) if ID.fullmatch(name) else None
+    if declared is None:
+        raise no_such("event", name)
+    items = EventItems(declared, store.item(DECISION, name), store.item(OVERRIDE, name))
+    headers = {"ETag": items.etag()}
+    if is_current(app.current_event.headers.get("if-none-match"), items.etag()):
+        return Response(HTTPStatus.NOT_MODIFIED.value, headers=headers, body="")
+    return _answer(event_resource(items, store.item(SYNC, f"event#{name}")), headers)
+
+
+@app.get("/flows")
+def list_flows() -> Response[str]:
+    """A page of flows."""
+    return _answer_page(FLOW, lambda flows: map(flow_resource, flows))
+
+
+@app.get("/flow/<name>")
+def get_flow(name: str) -> Response[str]:
+    """One flow."""
+    item = _store().item(FLOW, name) if ID.fullmatch(name) else None
+    if item is None:
+        raise no_such("flow", name)
+    return _answer(flow_resource(item))
+
+
+@app.post("/route/<name>")
+def edit_routes(name: str) -> Response[str]:  # noqa: ARG001
+    """Not yet."""
+    raise Rejection(HTTPStatus.NOT_IMPLEMENTED, "routes cannot be edited at run time yet: change the definitions")
+
+
+@app.post("/flow")
+def create_flow() -> Response[str]:
+    """Not yet."""
+    raise Rejection(HTTPStatus.NOT_IMPLEMENTED, "flows cannot be made at run time yet: write a definition")
+
+
+@app.delete("/flow/<name>")
+def delete_flow(name: str) -> Response[str]:  # noqa: ARG001
+    """Not yet."""
+    raise Rejection(HTTPStatus.NOT_IMPLEMENTED, "flows cannot be taken away at run time yet: change the definitions")
+
+
+@app.get("/openapi.json")
+def get_document() -> Response[str]:
+    """The OpenAPI document."""
+    return _answer(openapi.document())
+
+
+def _check_request(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    request = app.current_event
+    check_accept(request.headers.get("accept"))
+    body = request.body or ""
+    if request.is_base64_encoded:
+        try:
+            check_body(len(base64.b64decode(body, validate=True)))
+        except (binascii.Error, ValueError) as error:
+            raise Rejection(HTTPStatus.BAD_REQUEST, "the body is not the base64 that it is said to be") from error
+    else:
+        check_body(size(body))
+    return next_middleware(app)
+
+
+app.use(middlewares=[_check_request])
+
+
+@app.exception_handler(Rejection)
+def reject(rejection: Rejection) -> Response[str]:
+    """The problem document of a rejected request."""
+    headers: dict[str, str | list[str]] = {**rejection.headers}
+    return Response(rejection.status.value, PROBLEM, to_text(rejection.document()), headers)
+
+
+@app.exception_handler(NotFoundError)
+def reject_route(error: NotFoundError) -> Response[str]:  # noqa: ARG001
+    """The answer where no operation is."""
+    return reject(no_route(app.current_event.http_method, app.current_event.path))
+
+
+@app.exception_handler(Unavailable)
+def postpone(error: Unavailable) -> Response[str]:
+    """The answer when the store does not answer."""
+    logger.warning("the store is unavailable: %s", error)
+    return reject(
+        Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer; try again", headers={"Retry-After": "1"})
+    )
+
+
+@app.exception_handler(Exception)
+def fail(error: Exception) -> Response[str]:
+    """The answer to a fault of ours, which the log tells and the caller does not learn."""
+    logger.error("request %s failed", app.current_event.request_context.request_id, exc_info=error)
+    return reject(Rejection(HTTPStatus.INTERNAL_SERVER_ERROR, "the request failed through no fault of yours"))
+
+
+def _store() -> EventStore:
+    return EventStore(client("dynamodb"), os.environ["STORE"])
+
+
+def _resources(store: EventStore, events: list[Item]) -> Iterable[dict[str, Any]]:
+    if not events:
+        return
+    first, last = events[0][SK], events[-1][SK]
+    decisions = {item[SK]: item for item in store.between(DECISION, first, last)}
+    overrides = {item[SK]: item for item in store.between(OVERRIDE, first, last)}
+    sync = {item[SK]: item for item in store.between(SYNC, f"event#{first}", f"event#{last}")}
+    for event in events:
+        name = event[SK]
+        items = EventItems(event, decisions.get(name), overrides.get(name))
+        yield event_resource(items, sync.get(f"event#{name}"))
+
+
+def _answer_page(partition: str, resources: Callable[[list[Item]], Iterable[dict[str, Any]]]) -> Response[str]:
+    page = page_of(app.current_event.query_string_parameters or {})
+    # One more than asked for tells whether there is a next page.
+    found, more = _store().page(partition, page.after, page.limit + 1)
+    shown, total = [], 0
+    for resource in resources(found[: page.limit]):
+        text = to_text(resource)
+        if shown and total + len(text) > PAGE_BYTES:
+            break
+        shown.append(text)
+        total += size(text)
+    headers = {"Link": page.link(found[len(shown) - 1][SK])} if shown and (more or len(shown) < len(found)) else {}
+    return Response(HTTPStatus.OK.value, JSON, f"[{','.join(shown)}]", _headers(headers))
+
+
+def _answer(resource: dict[str, Any], headers: dict[str, str] | None = None) -> Response[str]:
+    return Response(HTTPStatus.OK.value, JSON, to_text(resource), _headers(headers or {}))
+
+
+def _headers(more: dict[str, str]) -> dict[str, str | list[str]]:
+    return {"Cache-Control": "private, no-cache", **more}
