@@ -1,13 +1,16 @@
-"""An edit of an event's routes as the API makes it: from the items that are there to the items to write. Pure.
+"""An edit of an event's routes as the API makes it: from the items that are there to the items to write.
 
-The writer puts `Edit.writes` in one transaction, which holds only while the items that the edit was computed from are
-still the same; when it does not hold, it reads them again and starts over (with If-Match: the ETag then differs).
+`apply_edit` is pure. `make_edit` puts its writes in one transaction, which holds only while the items that the edit was
+computed from are still the same; when it does not hold, it reads them again and starts over (with If-Match: the ETag
+then differs, and the caller is told).
 """
 
-from collections.abc import Mapping
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from signalbox.canonical import digest
 from signalbox.classic import ITEM_BYTES
@@ -32,6 +35,8 @@ from signalbox.store import (
     OVERRIDE,
     PK,
     SK,
+    BusyError,
+    ChangedError,
     Item,
     declared_config,
     event_from_item,
@@ -41,6 +46,12 @@ from signalbox.store import (
 
 DEFINITION = ("Source", "DetailType", "SchemaHash", "RoutingConfig")
 """The attributes of an `events` item that say what the event is."""
+
+TRIES = 40
+"""How often an edit is computed anew because another was faster: one of those who try at once always gets through."""
+FIRST_WAIT = 0.02
+LONGEST_WAIT = 0.5
+"""Seconds between tries: doubled up to the longest, with full jitter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +172,46 @@ def apply_edit(
         return Refused(tuple(problems))
     after = EventItems(items.declared, items.decision, item)
     return Edit(revision, after.etag(), after.routes(), _writes(items, item, history))
+
+
+class EditStore(Protocol):
+    """What making an edit needs of the event store (`signalbox.aws.store.DynamoStore` has it)."""
+
+    def event_items(self, event_id: str) -> EventItems | None:
+        """The event's items, read consistently; None: the event is not declared. Raises StoreError."""
+        ...
+
+    def commit(self, writes: Sequence[Put | Unchanged]) -> None:
+        """All of `writes` in one transaction, or none. Raises ChangedError, StoreError."""
+        ...
+
+
+def make_edit(
+    store: EditStore,
+    event_id: str,
+    change: Callable[[EventItems], Edit | PreconditionFailed | Refused],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    jitter: Callable[[], float] = random.random,
+) -> Edit | PreconditionFailed | Refused | None:
+    """Makes the edit that `change` computes (a check of the body, then `apply_edit`), however many others edit too.
+
+    None: the event is not declared. Raises StoreError, of which BusyError says that nothing was written.
+    """
+    for attempt in range(1, TRIES + 1):
+        items = store.event_items(event_id)
+        if items is None:
+            return None
+        edit = change(items)
+        if not isinstance(edit, Edit):
+            return edit
+        try:
+            store.commit(edit.writes)
+        except (ChangedError, BusyError):
+            sleep(jitter() * min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+            continue
+        return edit
+    raise BusyError(f"{event_id} is being edited by too many others; try again")
 
 
 def _same(one: JsonObject | None, other: JsonObject | None) -> bool:

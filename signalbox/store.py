@@ -52,6 +52,18 @@ HISTORY_SECONDS = 365 * 86_400
 Item = dict[str, Any]
 
 
+class StoreError(Exception):
+    """The store cannot be read or written; the message says why and what helps."""
+
+
+class ChangedError(Exception):
+    """An item is not what a write was computed from any more: read again and start over."""
+
+
+class BusyError(StoreError):
+    """Others write the same items just now: wait a moment and try again."""
+
+
 def target_item(
     name: str,
     kind: str,

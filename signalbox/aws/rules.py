@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from signalbox.reconcile.ports import Failed, Page, RulesError
 
@@ -60,8 +61,9 @@ class EventBridgeRules:
             server = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
             raise RulesError(details.get("Code", ""), details.get("Message", ""), retryable=server or None) from error
         except BotoCoreError as error:
-            # No answer: a timeout or a broken connection. Every call here may be made twice.
-            raise RulesError(type(error).__name__, str(error), retryable=True) from error
+            # A timeout or a broken connection: every call here may be made twice.
+            no_answer = isinstance(error, (HTTPClientError, NoConnectionError))
+            raise RulesError(type(error).__name__, str(error), retryable=no_answer) from error
 
 
 def _token(token: str | None) -> dict[str, str]:

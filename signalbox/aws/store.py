@@ -17,7 +17,10 @@ from signalbox.store import (
     PK,
     SK,
     SNAPSHOT,
+    BusyError,
+    ChangedError,
     Item,
+    StoreError,
     StoreSnapshot,
     from_attributes,
     to_attributes,
@@ -26,24 +29,14 @@ from signalbox.store import (
 Client = Any
 """A boto3 client for dynamodb."""
 
+__all__ = ["RETRIES", "BusyError", "ChangedError", "DynamoStore", "StoreError", "TableMissingError", "read_store"]
+
 RETRIES = {"mode": "standard", "max_attempts": 5}
 """botocore's `retries` for a client that is handed in here: throttling and 5xx are tried again inside a call."""
 
 
-class StoreError(Exception):
-    """The store cannot be read or written; the message says why and what helps."""
-
-
 class TableMissingError(StoreError):
     """There is no such table."""
-
-
-class ChangedError(Exception):
-    """An item is not what the write was computed from any more: read again and start over."""
-
-
-class BusyError(StoreError):
-    """Other transactions touch the same items just now: wait a moment and try again."""
 
 
 def read_store(client: Client, table: str) -> StoreSnapshot:
