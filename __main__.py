@@ -11,7 +11,7 @@ from components.event_routes import EventRoutes, EventRoutesArgs
 from components.event_store import EventStore, EventStoreArgs
 from components.event_store_wrapper import EventStoreWrapper, EventStoreWrapperArgs
 from components.feeds import Feeds, FeedsArgs
-from components.inputs import processing, read_definitions, read_plan, read_scope
+from components.inputs import pack_code, processing, read_definitions, read_plan, read_scope
 from components.lambda_function import LambdaSettings
 from components.layer import Layer, LayerArgs
 from components.monitoring import Monitoring, MonitoringArgs
@@ -21,7 +21,6 @@ from components.router import Router, RouterArgs
 from components.settings import read_settings
 from components.triggers import Triggers
 from signalbox.classic import ROUTER, feed_name, feeds
-from signalbox.packaging import function_zip, layer_zip
 
 ROOT = Path(__file__).parent
 FUNCTIONS = ROOT / "functions"
@@ -31,10 +30,10 @@ settings = read_settings(pulumi.Config("signalbox"), f"{pulumi.get_project()}-{p
 scope = read_scope(settings)
 definitions = read_definitions(ROOT / settings.mappings, FUNCTIONS, settings, scope)
 plan = read_plan(definitions, settings, scope)
+code = pack_code(FUNCTIONS, definitions, settings)
 
 functions = definitions.functions
 foreign = feeds(each.event for each in plan.events.values())
-code = {name: function_zip(FUNCTIONS / name) for name in functions}
 
 bus = Bus(
     "bus",
@@ -52,7 +51,7 @@ destinations = Destinations(
 )
 layer = Layer(
     "layer",
-    LayerArgs(scope, layer_zip(settings.runtime, settings.architecture), settings.runtime, settings.architecture),
+    LayerArgs(scope, code.layer, settings.runtime, settings.architecture),
 )
 lambdas = LambdaSettings(
     scope=scope,
@@ -82,11 +81,17 @@ triggers = Triggers(
     queues={**destinations.arns("queue"), "retry": bus.retry.arn},
     failures=bus.undelivered,
 )
-processors = ProcessingFunctions("functions", ProcessingFunctionsArgs(lambdas, processing(functions), code, triggers))
+processors = ProcessingFunctions(
+    "functions", ProcessingFunctionsArgs(lambdas, processing(functions), code.functions, triggers)
+)
 router = Router(
     "router",
     RouterArgs(
-        lambdas, functions[ROUTER], code[ROUTER], [each for each in functions.values() if each.target], triggers
+        lambdas,
+        functions[ROUTER],
+        code.functions[ROUTER],
+        [each for each in functions.values() if each.target],
+        triggers,
     ),
 )
 addresses = {**destinations.addresses, ROUTER: Address(router.arn, after=(router.permission,))}
@@ -110,7 +115,9 @@ for event_id, event_plan in plan.events.items():
             registry=[*registry.items, bus.undelivered_policy, *destinations.permissions],
         ),
     )
-wrapper = EventStoreWrapper("api", EventStoreWrapperArgs(lambdas, functions[WRAPPER], code[WRAPPER], settings.jwt))
+wrapper = EventStoreWrapper(
+    "api", EventStoreWrapperArgs(lambdas, functions[WRAPPER], code.functions[WRAPPER], settings.jwt)
+)
 monitoring = Monitoring(
     "monitoring",
     MonitoringArgs(

@@ -4,6 +4,7 @@ Every fault ends the run before any resource is registered, so that a preview sh
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
@@ -13,12 +14,26 @@ from components.scope import Scope
 from components.settings import Settings
 from signalbox.aws.session import WrongAccountError, session_of
 from signalbox.aws.store import StoreError, read_store
+from signalbox.changes import Change, bounded, changes, planned_events, stored_events, summary
 from signalbox.classic import ROUTER
 from signalbox.definitions import load
 from signalbox.effective import Plan, plan, policy_of
 from signalbox.model import Definitions, Function
+from signalbox.packaging import PackagingError, function_zip, layer_zip
 from signalbox.problems import DefinitionError, Problem, errors
 from signalbox.store import StoreSnapshot
+
+SHOWN_LINES = 40
+"""What a reviewer reads in a preview; `python -m signalbox plan` has the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Where the zips are: the layer's, and those of the functions by name."""
+
+    layer: Path
+    functions: Mapping[str, Path]
+
 
 PARTS_OF_SIGNALBOX = (ROUTER, "event_store_wrapper", "rule_sync")
 """Functions that have a component of their own; every other folder under functions/ is a processing function."""
@@ -58,6 +73,17 @@ def read_definitions(mappings: Path, functions: Path, settings: Settings, scope:
     return definitions
 
 
+def pack_code(functions: Path, definitions: Definitions, settings: Settings) -> Code:
+    """The zips to deploy. Raises pulumi.RunError when they cannot be made."""
+    try:
+        return Code(
+            layer=layer_zip(settings.runtime, settings.architecture),
+            functions={name: function_zip(functions / name) for name in definitions.functions},
+        )
+    except PackagingError as error:
+        raise pulumi.RunError(str(error)) from error
+
+
 def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Plan:
     """What to declare: the definitions and the run-time edits of the store together.
 
@@ -66,17 +92,24 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
     """
     policy, faults = policy_of(settings.conflicts)
     _stop_on(faults)
-    made = plan(
-        definitions.events,
-        _read_store(settings, scope),
-        policy,
-        targets=_targets(definitions),
-        rules_quota=settings.rules_quota,
-    )
+    store = _read_store(settings, scope)
+    try:
+        before = stored_events(store)
+        made = plan(definitions.events, store, policy, targets=_targets(definitions), rules_quota=settings.rules_quota)
+    except (KeyError, TypeError, ValueError) as error:
+        raise pulumi.RunError(
+            f"the event store {scope.physical('store', 255)} holds an item that Signalbox did not write: {error!r}; "
+            "fix: put the item right, or restore the table (docs/operations.md)"
+        ) from error
     for note in made.notes:
         (pulumi.log.warn if note.severity == "warning" else pulumi.log.info)(str(note))
     _stop_on(made.problems)
+    _say(changes(before, planned_events(made)))
     return made
+
+
+def _say(found: list[Change]) -> None:
+    pulumi.log.info("\n".join([f"routing: {summary(found)}", *(f"  {line}" for line in bounded(found, SHOWN_LINES))]))
 
 
 def _read_store(settings: Settings, scope: Scope) -> StoreSnapshot:

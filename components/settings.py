@@ -9,6 +9,7 @@ import pulumi
 
 from components.event_store_wrapper import Jwt
 from signalbox.effective import CHOICES
+from signalbox.packaging import ARCHITECTURES, RUNTIMES
 
 NAMESPACE = "signalbox"
 ARN = {"type": "string", "pattern": "^arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:.+$"}
@@ -24,8 +25,8 @@ SCHEMA: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"},
     "mappings": {"type": "string", "minLength": 1},
     "source": {"type": "string", "maxLength": 256},
-    "architecture": {"enum": ["x86_64", "arm64"]},
-    "runtime": {"enum": ["python3.12", "python3.13", "python3.14"]},
+    "architecture": {"enum": list(ARCHITECTURES)},
+    "runtime": {"enum": list(RUNTIMES)},
     "log-retention-days": {"enum": list(RETENTION_DAYS)},
     "archive-days": {"type": "integer", "minimum": 0},
     "rules-quota": {"type": "integer", "minimum": 1},

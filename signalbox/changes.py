@@ -5,14 +5,16 @@ send elsewhere, and which samples take another way from now on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from signalbox.classic import pattern_of, schema_hash
+from signalbox.effective import Plan, effective_routes, stored
 from signalbox.model import Event, Retry, Route, Target, target_config
 from signalbox.patterns import Pattern, PatternError
 from signalbox.patterns import compile as compile_pattern
 from signalbox.samples import sample_event
+from signalbox.store import StoreSnapshot, event_from_item
 
 Kind = Literal["added", "removed", "changed", "schema"]
 
@@ -52,6 +54,23 @@ def changes(before: Mapping[str, Event], after: Mapping[str, Event]) -> list[Cha
     for event_id in sorted({*before, *after}):
         found += _event_changes(before.get(event_id), after.get(event_id))
     return found
+
+
+def stored_events(store: StoreSnapshot) -> dict[str, Event]:
+    """The events of the store, each with the routes that are live.
+
+    Raises KeyError, TypeError or ValueError for items that are malformed.
+    """
+    events = {event_id: event_from_item(item) for event_id, item in store.events.items()}
+    return {
+        event_id: replace(event, routes=effective_routes(event, stored(event_id, store)))
+        for event_id, event in events.items()
+    }
+
+
+def planned_events(plan: Plan) -> dict[str, Event]:
+    """The events of a plan, each with the routes that will be live."""
+    return {event_id: replace(each.event, routes=each.routes) for event_id, each in plan.events.items()}
 
 
 def _event_changes(before: Event | None, after: Event | None) -> Iterable[Change]:
@@ -106,7 +125,7 @@ def _samples(
 
 
 def _matcher(event: Event | None, route: Route | None) -> Pattern | None:
-    """What the route takes; None where there is no route, it is off, or the store holds a pattern that nobody can read."""
+    """What the route takes; None where there is no route, it is off, or its pattern is one that EventBridge refuses."""
     if event is None or route is None or not route.enabled:
         return None
     try:

@@ -61,7 +61,7 @@ class _Monitor(mocks.MockMonitor):
                 Registered(
                     type=request.type,
                     name=request.name,
-                    parent="" if "pulumi:pulumi:Stack" in request.parent.split("::")[2] else parent,
+                    parent="" if request.parent.split("::")[2] == "pulumi:pulumi:Stack" else parent,
                     inputs=pulumi.runtime.rpc.deserialize_properties(request.object),
                     depends_on=tuple(urn.split("::")[-1] for urn in request.dependencies),
                     custom=request.custom,
@@ -92,7 +92,7 @@ class _Cloud(mocks.Mocks):
             "aws:index/getRegion:getRegion": {"region": SCOPE.region},
             "aws:index/getPartition:getPartition": {"partition": SCOPE.partition},
         }
-        return answers[args.token], None
+        return answers[args.token], []
 
 
 class _Said(mocks.MockEngine):
