@@ -252,7 +252,7 @@ def interpreter() -> Path:
 def _code_digest() -> str:
     """Names the code that runs inside the emulator, so that it is restarted when that has changed."""
     files = [LAUNCHER, REQUIREMENTS, *sorted((LAUNCHER.parent / "hooks").glob("*.py"))]
-    files += [path for path in (ROOT / "signalbox" / "patterns.py",) if path.exists()]
+    files += sorted((ROOT / "signalbox" / "patterns").glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 

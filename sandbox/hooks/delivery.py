@@ -7,6 +7,7 @@ it has none or the queue's policy does not allow it.
 """
 
 import contextvars
+import functools
 import json
 import random
 import threading
@@ -25,6 +26,7 @@ from sandbox.hooks.queues import QueueRefused, send_as_service
 from sandbox.hooks.records import log, record
 from sandbox.hooks.targets import EVENTS, Delivery, DeliveryFailed, deliver
 from sandbox.hooks.transform import Context, target_input
+from signalbox.patterns import RuleSet, check
 
 WORKERS = 8
 DEFAULT_ATTEMPTS = 185
@@ -37,14 +39,18 @@ _pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="delivery")
 
 
 def install() -> None:
-    """Take over the dispatch of events; archives and replays call it as well."""
+    """Take over the dispatch of events (archives and replays call it as well) and the reading of patterns."""
     eventbridge._dispatch_event = dispatch
+    eventbridge._event_pattern_error = _pattern_error
+    eventbridge._matches_pattern_view = _pattern_matches
 
 
 def dispatch(entry: Mapping[str, Any], view: Any = None) -> None:
     """Start the deliveries of one event. Returns at once; the deliveries go on beside."""
     event = (view or eventbridge._pattern_event_view(entry)).event_with_detail()
-    rules = [rule for rule in _rules_for(entry) if matches(rule["EventPattern"], event)]
+    candidates = _rules_for(entry)
+    matched = _compiled(tuple((rule["Arn"], rule["EventPattern"]) for rule in candidates)).match(event)
+    rules = [rule for rule in candidates if rule["Arn"] in matched]
     record("event", bus=entry["EventBusName"], rules=[rule["Name"] for rule in rules], event=event)
     ingested = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for rule in rules:
@@ -54,10 +60,20 @@ def dispatch(entry: Mapping[str, Any], view: Any = None) -> None:
             _in_background(0, _Attempt(delivery, time.time(), 0).run)
 
 
-def matches(pattern: str, event: Mapping[str, Any]) -> bool:
-    """Does the pattern (its JSON text) match the event?"""
-    view = eventbridge._EventView({key: value for key, value in event.items() if key != "detail"}, event["detail"])
-    return eventbridge._matches_pattern_view(pattern, view)
+@functools.lru_cache(maxsize=16)
+def _compiled(patterns: tuple[tuple[str, str], ...]) -> RuleSet:
+    """The rules of a bus as one matcher, made anew when one of them has changed."""
+    return RuleSet(dict(patterns))
+
+
+def _pattern_error(pattern: str) -> str | None:
+    """Why EventBridge would refuse the pattern; MiniStack asks this for every API that takes one."""
+    problems = check(pattern) if pattern else []
+    return problems[0].reason if problems else None
+
+
+def _pattern_matches(pattern: str, view: Any, _owner: str = "") -> bool:
+    return _compiled((("", pattern),)).match(view.event_with_detail()) == {""}
 
 
 def _rules_for(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:

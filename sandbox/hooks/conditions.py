@@ -1,0 +1,66 @@
+# pyright: reportMissingImports=false
+"""Condition keys of IAM that MiniStack's enforcement does not fill in.
+
+Sources: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html and
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from ministack.core import iam_evaluator
+
+_enforce = iam_evaluator.enforce
+
+
+def install() -> None:
+    """Wrap the check of every API call."""
+    iam_evaluator.enforce = enforce
+
+
+def enforce(
+    access_key: str,
+    action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: Mapping[str, Any] | None = None,
+) -> Any:
+    """MiniStack's check, with the keys of the service added."""
+    request = iam_evaluator._signed_request.get()
+    keys = _keys(action, request.body, request.headers) if request else {}
+    return _enforce(access_key, action, service, region, resource_arn, {**(service_context or {}), **keys})
+
+
+def _keys(action: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    if action == "events:PutEvents":
+        entries = [entry for entry in _json(body).get("Entries") or () if isinstance(entry, dict)]
+        sources, kinds = (sorted({str(e.get(key, "")) for e in entries}) for key in ("Source", "DetailType"))
+        return {"events:source": sources, "events:detail-type": kinds, "events:eventBusInvocation": "false"}
+    if action == "events:PutTargets":
+        targets = [target for target in _json(body).get("Targets") or () if isinstance(target, dict)]
+        return {"events:TargetArn": [target.get("Arn", "") for target in targets]}
+    if action == "cloudwatch:PutMetricData":
+        return {"cloudwatch:namespace": _namespace(body, headers)}
+    return {}
+
+
+def _namespace(body: bytes, headers: Mapping[str, str]) -> str:
+    kind = headers.get("content-type", "")
+    if "cbor" in kind:
+        import cbor2
+
+        return cbor2.loads(body).get("Namespace", "")
+    if "json" in kind:
+        return _json(body).get("Namespace", "")
+    return parse_qs(body.decode(errors="replace")).get("Namespace", [""])[0]
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
