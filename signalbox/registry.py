@@ -27,10 +27,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Targets by name. `closed`: functions that exist and are no targets, only for a better message."""
+    """Targets by name. `closed`: functions that exist and are no targets, only for a better message. `unread`: kinds
+    of which not all could be read, so that it is not known what is missing."""
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     closed: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
     def resolve(self, target: Target, event_id: str, *, runtime: bool) -> Problem | None:
         """Why a route of `event_id` may not name `target`; None: it may. `runtime`: the route is a run-time edit."""
@@ -42,9 +44,11 @@ class Registry:
                     code="target-closed",
                     what=f"the function {target.name} is not open to routes",
                     got=written,
-                    fix=f"say `target: true` in functions/{target.name}/function.yaml, if routes should reach it",
+                    fix=""
+                    if target.name == ROUTER
+                    else f"say `target: true` in functions/{target.name}/function.yaml, if routes should reach it",
                 )
-            return self._unknown(target, written)
+            return None if target.kind in self.unread else self._unknown(target, written)
         if entry.kind != target.kind:
             return Problem(
                 code="target-kind",
@@ -88,7 +92,11 @@ def registry_of_definitions(definitions: Definitions) -> Registry:
 
 
 def registry_of(
-    destinations: Iterable[Destination], functions: Iterable[Function], flows: Mapping[str, Json]
+    destinations: Iterable[Destination],
+    functions: Iterable[Function],
+    flows: Mapping[str, Json],
+    *,
+    unread: frozenset[str] = frozenset(),
 ) -> Registry:
     """The registry of these; a name that is there twice is the loader's to refuse, and here the last one counts."""
     functions = list(functions)
@@ -97,7 +105,7 @@ def registry_of(
     entries |= {
         each.name: Entry(each.name, each.kind, each.events, each.runtime, _is_fifo(each)) for each in destinations
     }
-    return Registry(entries, frozenset(each.name for each in functions if not each.target))
+    return Registry(entries, frozenset(each.name for each in functions if not each.target), unread)
 
 
 def registry_of_items(items: Iterable[Mapping[str, Any]]) -> Registry:
@@ -118,7 +126,7 @@ def registry_of_items(items: Iterable[Mapping[str, Any]]) -> Registry:
 
 
 def _is_fifo(destination: Destination) -> bool:
-    return destination.kind == "queue" and (destination.fifo or (destination.arn or "").endswith(".fifo"))
+    return destination.kind == "queue" and (destination.arn.endswith(".fifo") if destination.arn else destination.fifo)
 
 
 def _where_to_define(kind: str) -> str:

@@ -120,8 +120,11 @@ def check_schema(schema: Mapping[str, Json]) -> list[SchemaFault]:
             break
     if faults:
         return faults
-    for path, part in subschemas(schema):
+    parts = list(subschemas(schema))
+    for path, part in parts:
         faults.extend(_faults_of_part(path, part))
+    if not any("$id" in part for _, part in parts[1:]):  # an inner $id changes what references are relative to
+        faults.extend(_lost_references(schema, parts))
     if not faults and (evaluations := _evaluations(schema)) > EVALUATIONS:
         faults.append(
             SchemaFault(
@@ -196,6 +199,18 @@ def _faults_of_part(path: SchemaPath, part: Mapping[str, Json]) -> Iterator[Sche
                 "#/$defs/<name>",
                 "copy what it refers to into $defs",
             )
+
+
+def _lost_references(
+    schema: Mapping[str, Json], parts: list[tuple[SchemaPath, Mapping[str, Json]]]
+) -> Iterator[SchemaFault]:
+    for path, part in parts:
+        for keyword in _REFERENCES:
+            reference = part.get(keyword)
+            if isinstance(reference, str) and reference.startswith("#/") and referred(schema, reference) is None:
+                known = ", ".join(f"#/$defs/{name}" for name in list(schema.get("$defs", ()))[:10])
+                what = "this reference leads to nothing"
+                yield SchemaFault("schema-lost-ref", what, (*path, keyword), reference, known)
 
 
 def _regex_fault(path: SchemaPath, regex: str) -> Iterator[SchemaFault]:

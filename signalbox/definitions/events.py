@@ -9,8 +9,9 @@ from signalbox.definitions.matchers import changed_numbers, check_pattern
 from signalbox.definitions.meta import check_form, form_problems
 from signalbox.definitions.places import Document, Path
 from signalbox.definitions.routing import check_route
+from signalbox.definitions.samples import check_samples
 from signalbox.model import Event, Json, JsonObject, Route, Sample, route_from_config
-from signalbox.problems import Problem
+from signalbox.problems import Problem, errors
 from signalbox.registry import Registry
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -30,7 +31,7 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
                 "this is no event id",
                 got=event_id,
                 allowed="1 to 128 of letters, digits and . _ -, not beginning with a dot",
-                fix="rename the file",
+                fix="rename it",
             )
         )
     found = form_problems(document, "event")
@@ -46,6 +47,8 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
     problems += _sample_problems(event, usable, usable_schema=not schema_problems)
     for name in event.routes:
         problems += check_route(event, name, usable.part("routes", name), registry, runtime=False)
+    if not errors(problems):
+        problems += check_samples(event, usable)
     return (None if found else event), problems
 
 
@@ -56,9 +59,7 @@ def _usable(document: Document, bad: set[Path]) -> Document | None:
     """
     if not isinstance(document.value, dict):
         return None
-    keys = {path[0] for path in bad if path and path[0] != "routes"} | {"routes"} & {
-        path[0] for path in bad if len(path) == 1
-    }
+    keys = {path[0] for path in bad if len(path) == 1 or path[:1] not in ((), ("routes",))}
     value = {key: part for key, part in document.value.items() if key not in keys}
     value.setdefault("source", "any")
     value.setdefault("schema", {})
@@ -113,12 +114,12 @@ def _sample(value: Any) -> Sample:
 
 
 def _matcher_problems(document: Document) -> list[Problem]:
-    value = document.value
-    fields = [key for key in ("source", "detail-type") if isinstance(value.get(key), list)]
-    problems: list[Problem] = []
+    fields = [key for key in ("source", "detail-type") if isinstance(document.value.get(key), list)]
+    problems = []
     for field in fields:
-        part = document.part(field)
-        problems += check_pattern(Document({field: part.value}, document.file, document.place))
+        # One match at a time: the form has made sure that it is a list.
+        problems += check_pattern(document, {field: document.value[field]}, lambda path: path)
+        problems += changed_numbers(document.part(field), "pattern-number")
     return problems
 
 
@@ -152,9 +153,11 @@ def _sample_problems(event: Event, document: Document, *, usable_schema: bool) -
     for index, sample in enumerate(event.samples):
         part = document.part("samples", index)
         if is_long_sample(part.value):
-            problems += check_form(part, "sample")
+            if wrong := check_form(part, "sample"):
+                problems += wrong
+                continue
             for position, route in enumerate(sample.routes or ()):
-                if isinstance(route, str) and route not in event.routes:
+                if route not in event.routes:
                     problems.append(
                         part.problem(
                             "sample-route",

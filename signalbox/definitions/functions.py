@@ -51,12 +51,12 @@ def read_functions(folder: FilePath) -> tuple[dict[str, Function], dict[str, Doc
                         code="function-undefined",
                         what=f"the function {path.name} has no function.yaml",
                         file=str(file),
-                        fix="add one; a file with `description: …` is enough",
+                        fix="add one; an empty file is enough",
                     )
                 )
             continue
         try:
-            document = read_file(file)
+            document = read_file(file, empty={})
         except DefinitionError as error:
             problems += error.problems
             continue

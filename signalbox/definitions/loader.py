@@ -9,7 +9,7 @@ from signalbox.definitions.functions import read_functions
 from signalbox.definitions.places import Document, Place
 from signalbox.definitions.whole import Sources, Stack, check_whole
 from signalbox.definitions.yaml12 import read_file
-from signalbox.model import Definitions, Event
+from signalbox.model import DESTINATION_KINDS, Definitions, Event, Json
 from signalbox.problems import DefinitionError, Problem, errors
 from signalbox.registry import registry_of
 
@@ -31,6 +31,7 @@ def read(
     processing functions; `source` is what events have whose Python dict gives none.
     """
     problems: list[Problem] = []
+    unread: frozenset[str] = frozenset()
     if path.suffix == ".py":
         from signalbox.definitions.twodicts import read_python
 
@@ -38,11 +39,15 @@ def read(
     else:
         events, destinations, found = _read_folder(path)
     problems += found
+    if destinations is None:
+        destinations, unread = Document({}, str(path)), frozenset(DESTINATION_KINDS)
     made, sources, found = read_functions(functions)
     problems += found
+    if errors(found):
+        unread |= {"function"}
     places, found = read_destinations(destinations)
     problems += found
-    registry = registry_of(places.values(), made.values(), {})
+    registry = registry_of(places.values(), made.values(), {}, unread=unread)
     usable: dict[str, Event] = {}
     for index, (event_id, document) in enumerate(events.items()):
         event, found = read_event(event_id, document, registry)
@@ -59,7 +64,8 @@ def read(
     return (None if errors(problems) else definitions), problems
 
 
-def _read_folder(folder: FilePath) -> tuple[dict[str, Document], Document, list[Problem]]:
+def _read_folder(folder: FilePath) -> tuple[dict[str, Document], Document | None, list[Problem]]:
+    """Event documents by id, that of the destinations (None: it could not be read), and what is wrong."""
     problems: list[Problem] = []
     file = folder / "destinations.yaml"
     nothing = Document({}, str(file), Place(1))
@@ -72,11 +78,7 @@ def _read_folder(folder: FilePath) -> tuple[dict[str, Document], Document, list[
             allowed="a folder with events/*.yaml and destinations.yaml, or a Python file of two dicts",
         )
         return {}, nothing, [problem]
-    destinations = nothing
-    if file.exists():
-        destinations = _read(file, problems) or nothing
-        if destinations.value is None:
-            destinations = nothing
+    destinations = _read(file, problems, empty={}) if file.exists() else nothing
     events = {}
     for path in _yaml_files(folder / "events", problems):
         if (document := _read(path, problems)) is not None:
@@ -105,9 +107,9 @@ def _read_folder(folder: FilePath) -> tuple[dict[str, Document], Document, list[
     return events, destinations, problems
 
 
-def _read(path: FilePath, problems: list[Problem]) -> Document | None:
+def _read(path: FilePath, problems: list[Problem], empty: Json = None) -> Document | None:
     try:
-        return read_file(path)
+        return read_file(path, empty=empty)
     except DefinitionError as error:
         problems += error.problems
         return None

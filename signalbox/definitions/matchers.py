@@ -1,18 +1,56 @@
 """Patterns in definitions: what EventBridge refuses of them, and what would not survive the way to EventBridge."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from signalbox import patterns
+from signalbox.definitions.meta import shown
 from signalbox.definitions.places import Document, Path
 from signalbox.model import Json
-from signalbox.problems import Problem
+from signalbox.problems import Problem, did_you_mean
 
+OPERATORS = (
+    *("prefix", "suffix", "anything-but", "numeric", "exists", "cidr"),
+    *("equals-ignore-case", "wildcard", "exactly"),
+)
+_UNKNOWN = "Unrecognized match type"
 EXACT = 2**53
 """Integers beyond it are changed on their way: the provider and JavaScript read them as float64."""
 
 
-def check_pattern(document: Document) -> list[Problem]:
-    """What is wrong with the EventBridge pattern in `document`."""
-    return list(changed_numbers(document, "pattern-number"))
+def check_pattern(document: Document, pattern: Json, where: Callable[[Path], Path | None]) -> Iterator[Problem]:
+    """What EventBridge would refuse of `pattern`, which `document` says.
+
+    `where` gives the path in `document` of a path in the pattern, None for what is not its to tell.
+    """
+    for error in patterns.check(pattern):
+        if (path := where(error.path)) is None:
+            continue
+        value = part_of(pattern, error.path)
+        yield document.problem(
+            "pattern-refused",
+            f"EventBridge refuses this: {error.reason}",
+            path,
+            got="" if value is None else shown(value),
+            allowed=", ".join(OPERATORS) if _UNKNOWN in error.reason else "",
+            fix=_fix(value, error.reason),
+        )
+
+
+def part_of(value: Json, path: Path) -> Json:
+    """The part of `value` at `path`; None where there is none."""
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _fix(value: Json, reason: str) -> str:
+    if _UNKNOWN in reason:
+        return did_you_mean(reason.rsplit(maxsplit=1)[-1], OPERATORS)
+    # The mistake that everybody makes.
+    return f"write a list: [{shown(value)}]" if isinstance(value, str | int | float) else ""
 
 
 def changed_numbers(document: Document, code: str) -> Iterator[Problem]:

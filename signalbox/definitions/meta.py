@@ -5,6 +5,7 @@ vscode-json-languageservice show, and what is shown here as "allowed".
 """
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -28,6 +29,12 @@ _ROOTS: dict[MetaSchema, str] = {
 }
 _SHOWN = 100
 """Characters of a value in a message."""
+_MISSING = {
+    "schema": "`schema: {}` accepts every detail",
+    "targets": "`targets: [{<kind>: <name>}]`",
+    "kind": "`kind: topic`, or another one",
+    "template": "`template: '\"text with <variables>\"'`",
+}
 _TYPES = {"object": "a mapping", "array": "a list", "string": "text", "boolean": "true or false", "null": "nothing"}
 
 
@@ -37,9 +44,9 @@ def check_form(document: Document, schema: MetaSchema) -> list[Problem]:
 
 
 def form_problems(document: Document, schema: MetaSchema) -> list[tuple[Path, Problem]]:
-    """As `check_form`, with the path in `document` of the value that each problem is about."""
+    """As `check_form`, with the path in `document` of the part that each problem is about."""
     found = _validator(schema).iter_errors(document.value)
-    return [(tuple(error.instance_path), problem) for error in found for problem in _problems(document, error)]
+    return [(path, problem) for error in found for path, problem in _problems(document, error)]
 
 
 def shown(value: Json) -> str:
@@ -62,40 +69,32 @@ def _validator(schema: MetaSchema) -> jsonschema_rs.Validator:
     )
 
 
-def _problems(document: Document, error: jsonschema_rs.ValidationError) -> list[Problem]:
+def _problems(document: Document, error: jsonschema_rs.ValidationError) -> Iterator[tuple[Path, Problem]]:
     path: Path = tuple(error.instance_path)
     kind: Any = error.kind
-    if kind.name == "propertyNames":
-        # The place that is wrong is the key, not the mapping that holds it.
-        name = str(kind.error.instance)
-        allowed = _allowed(kind.error, _keyword_home(kind.error) or _keyword_home(error))
-        return [
-            document.problem("form-name", "this name is not allowed", (*path, name), got=shown(name), allowed=allowed)
-        ]
     home = _keyword_home(error)
-    if kind.name == "additionalProperties":
+    if kind.name == "propertyNames":
+        # The part that is wrong is the key, not the mapping that holds it.
+        path = (*path, str(kind.error.instance))
+        allowed = _allowed(kind.error, _keyword_home(kind.error) or home)
+        what = "this name is not allowed"
+        yield path, document.problem("form-name", what, path, got=shown(kind.error.instance), allowed=allowed)
+    elif kind.name == "additionalProperties":
         known = list(home.get("properties", ()))
-        return [
-            document.problem(
-                "form-unknown-key",
-                f"unknown key {key!r}",
-                (*path, key),
-                allowed=", ".join(known),
-                fix=did_you_mean(key, known),
-            )
-            for key in kind.unexpected
-        ]
-    if kind.name == "required":
-        return [document.problem("form-missing-key", f"the key {kind.property!r} is missing", path)]
-    value = document.value
-    for step in path:
-        value = value[step]
-    fix = did_you_mean(value, home["enum"]) if kind.name == "enum" and isinstance(value, str) else ""
-    return [
-        document.problem(
-            f"form-{kind.name}", _what(kind.name), path, got=_got(value), allowed=_allowed(error, home), fix=fix
-        )
-    ]
+        for key in kind.unexpected:
+            what, fix = f"unknown key {key!r}", did_you_mean(key, known)
+            where = (*path, key)
+            yield where, document.problem("form-unknown-key", what, where, allowed=", ".join(known), fix=fix)
+    elif kind.name == "required":
+        what, fix = f"the key {kind.property!r} is missing", _MISSING.get(kind.property, "")
+        yield path, document.problem("form-missing-key", what, path, fix=fix)
+    else:
+        value = document.value
+        for step in path:
+            value = value[step]
+        fix = did_you_mean(value, home["enum"]) if kind.name == "enum" and isinstance(value, str) else ""
+        allowed, what = _allowed(error, home), _what(kind.name)
+        yield path, document.problem(f"form-{kind.name}", what, path, got=_got(value), allowed=allowed, fix=fix)
 
 
 def _what(keyword: str) -> str:

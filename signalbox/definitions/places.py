@@ -10,6 +10,8 @@ from signalbox.problems import Problem, Severity
 Path = tuple[str | int, ...]
 """The way from the root of a JSON value to one of its parts: keys and indexes."""
 
+_STEPS = 40
+"""Steps of a path that are worth reading."""
 _PLAIN = re.compile(r"[\w$-]+", re.ASCII)
 
 
@@ -78,8 +80,11 @@ class Document:
 
 def path_text(path: Iterable[str | int]) -> str:
     """`path` as people write it: `routes.a.targets[0]`; keys that are no plain words are quoted."""
+    steps = list(path)
+    if len(steps) > _STEPS:
+        return f"{path_text(steps[: _STEPS // 2])}…"
     text = ""
-    for step in path:
+    for step in steps:
         if isinstance(step, int):
             text += f"[{step}]"
         elif _PLAIN.fullmatch(step):

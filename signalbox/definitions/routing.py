@@ -9,9 +9,9 @@ from typing import Any
 from signalbox import classic
 from signalbox.canonical import canonical
 from signalbox.definitions.fields import check_fields
-from signalbox.definitions.matchers import check_pattern
+from signalbox.definitions.matchers import changed_numbers, check_pattern
 from signalbox.definitions.meta import form_problems, shown
-from signalbox.definitions.places import Document
+from signalbox.definitions.places import Document, Path
 from signalbox.definitions.transformers import check_transformer, is_json_path, template_values
 from signalbox.model import ROUTER_KINDS, Event, Json, Route, route_from_config, target_from_config
 from signalbox.problems import Problem, errors
@@ -48,7 +48,7 @@ def check_route(event: Event, name: str, document: Document, registry: Registry,
     """What is wrong with the route `name` of `event`, whose config in `document` has the right form."""
     config: dict[str, Any] = document.value
     problems = list(_number_problems(document))
-    problems += _pattern_problems(event, document)
+    problems += _pattern_problems(event, name, document)
     for index, target in enumerate(config["targets"]):
         problems += _target_problems(event, document.part("targets", index), target, registry, runtime)
     problems += _same_target_twice(document)
@@ -63,16 +63,25 @@ def _number_problems(document: Document) -> Iterator[Problem]:
             yield document.problem("form-type", "this must be written as an integer", ("retry", key), got=str(value))
 
 
-def _pattern_problems(event: Event, document: Document) -> Iterator[Problem]:
+def _pattern_problems(event: Event, name: str, document: Document) -> Iterator[Problem]:
     config = document.value
-    if config.get("envelope"):
-        yield from check_pattern(document.part("envelope"))
-    if config.get("pattern"):
-        pattern = document.part("pattern")
-        problems = check_pattern(pattern)
-        yield from problems
-        if not errors(problems):
-            yield from check_fields(pattern, event.schema)
+
+    def where(path: Path) -> Path | None:
+        if path[:1] == ("detail",):
+            return ("pattern", *path[1:])
+        if path and path[0] in config.get("envelope", {}):
+            return ("envelope", *path)
+        return None if path else ("pattern",)  # source and detail-type are the event's, and told there
+
+    # The number of targets is no concern of the pattern, so the route need not be whole.
+    route = Route(event.id, name, (), config.get("pattern") or None, config.get("envelope", {}))
+    refused = list(check_pattern(document, classic.pattern_of(event, route), where))
+    yield from refused
+    for key in ("envelope", "pattern"):
+        if key in config:
+            yield from changed_numbers(document.part(key), "pattern-number")
+    if not refused and config.get("pattern"):
+        yield from check_fields(document.part("pattern"), event.schema)
 
 
 def _target_problems(

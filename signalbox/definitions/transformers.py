@@ -24,6 +24,8 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}", re.ASCII)
 _STEP = r"(?:\.(?:[A-Za-z0-9_/-]+|\*)|\[(?:[0-9]+|\*)\])"
 _JSON_PATH = re.compile(rf"\$(?:{_STEP})*", re.ASCII)
 _PLACEHOLDER = re.compile(r"<([A-Za-z0-9._-]+)>", re.ASCII)
+_FILLED = "\ue000"
+"""What stands for a variable in a text: a character of private use, so that it is known again."""
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -84,7 +86,7 @@ def check_transformer(document: Document) -> Iterator[Problem]:
             "the template is neither JSON nor text in quotes",
             ("template",),
             got=shown(template),
-            allowed='a JSON value with <variables> in it, or lines of text in double quotes: "Ride <ride> stopped"',
+            allowed="a JSON value with <variables> in it, not as keys, or lines of text in double quotes",
             fix="in YAML, put the double quotes inside single quotes: '\"Ride <ride> stopped\"'",
         )
     elif document.base and values == []:
@@ -94,7 +96,7 @@ def check_transformer(document: Document) -> Iterator[Problem]:
 def template_values(template: str) -> list[object] | None:
     """What `template` says with some value for each variable: one JSON value, or one text a line; None: neither."""
     # Inside a text a variable stands for characters, elsewhere for a JSON value.
-    filled = _STRING.sub(lambda text: _PLACEHOLDER.sub("x", text[0]), template)
+    filled = _STRING.sub(lambda text: _PLACEHOLDER.sub(_FILLED, text[0]), template)
     filled = _PLACEHOLDER.sub("null", filled)
     try:
         return [_strict(filled)]
@@ -115,7 +117,12 @@ def _strict(text: str) -> object:
     def refuse(constant: str) -> object:
         raise ValueError(f"no JSON: {constant}")
 
+    def object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if any(_FILLED in key for key, _ in pairs):
+            raise ValueError("a variable cannot be a key")
+        return dict(pairs)
+
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=object_of)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error

@@ -29,8 +29,11 @@ _EVENT_KEYS = frozenset(("source", "schema"))
 """Keys that no JSON Schema has: an entry that has one is an event, not just its schema."""
 
 
-def read_python(path: FilePath, source: str | None) -> tuple[dict[str, Document], Document, list[Problem]]:
-    """The event documents by id and the destinations that the Python file at `path` gives, and what is wrong."""
+def read_python(path: FilePath, source: str | None) -> tuple[dict[str, Document], Document | None, list[Problem]]:
+    """The event documents by id and that of the destinations, from the Python file at `path`, and what is wrong.
+
+    The destinations are None where their file could not be read.
+    """
     file = str(path)
     nothing = Document({}, file, Place(1))
     try:
@@ -61,7 +64,7 @@ def read_python(path: FilePath, source: str | None) -> tuple[dict[str, Document]
     if DESTINATIONS in dicts:
         destinations = Document(dicts[DESTINATIONS], file, places.parts.get(DESTINATIONS, Place(1)), (DESTINATIONS,))
     else:
-        destinations = _destinations_beside(path, problems) or nothing
+        destinations = _destinations_beside(path, nothing, problems)
     return events, destinations, problems
 
 
@@ -116,8 +119,7 @@ def _events(
                         fix="write `source`, or give all events one in the stack's config `signalbox:source`",
                     )
                 )
-                continue
-            value["source"] = source
+            value["source"] = source or f"none.{event_id}"  # so that the rest can be checked all the same
         if "routes" in value:
             problems.append(
                 whole.problem("form-unknown-key", f"routes belong into {ROUTES}", (EVENTS, event_id, "routes"))
@@ -142,14 +144,15 @@ def _events(
     return events
 
 
-def _destinations_beside(path: FilePath, problems: list[Problem]) -> Document | None:
+def _destinations_beside(path: FilePath, nothing: Document, problems: list[Problem]) -> Document | None:
     for file in (path.with_name("destinations.yaml"), path.parent / "mappings" / "destinations.yaml"):
         if file.exists():
             try:
-                return read_file(file)
+                return read_file(file, empty={})
             except DefinitionError as error:
                 problems += error.problems
-    return None
+                return None
+    return nothing
 
 
 def _literal_places(text: str) -> Place:

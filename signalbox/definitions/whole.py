@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from signalbox import classic, store
 from signalbox.canonical import canonical
 from signalbox.definitions.places import Document
-from signalbox.model import Definitions, Event, Json
+from signalbox.model import Definitions, Event, Json, JsonObject
 from signalbox.names import rule_name
+from signalbox.patterns import check, has_wildcard, matches
 from signalbox.problems import Problem, Severity, did_you_mean
 
 
@@ -187,16 +188,12 @@ def _both(a: Json, b: Json) -> bool:
     if isinstance(b, str):
         a, b = b, a
     if isinstance(a, str):
-        return _matcher_takes(b, a)
+        pattern = {"x": [b]}
+        return not check(pattern) and matches(pattern, {"x": a})  # what is refused is told where it is
     prefixes = [each["prefix"] for each in (a, b) if isinstance(each.get("prefix"), str)]
     if len(prefixes) == 2:
         return prefixes[0].startswith(prefixes[1]) or prefixes[1].startswith(prefixes[0])
     return True
-
-
-def _matcher_takes(matcher: Json, text: str) -> bool:
-    prefix = matcher.get("prefix")
-    return text.startswith(prefix) if isinstance(prefix, str) else True
 
 
 def _rule_name_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
@@ -226,7 +223,7 @@ def _bus_limits(definitions: Definitions, sources: Sources, stack: Stack) -> Ite
             file=sources.root,
         )
     wildcards = [
-        route for route in routes if _has_wildcard(classic.pattern_of(definitions.events[route.event_id], route))
+        route for route in routes if uses_wildcard(classic.pattern_of(definitions.events[route.event_id], route))
     ]
     if len(wildcards) > classic.WILDCARD_RULES_PER_BUS:
         first = wildcards[classic.WILDCARD_RULES_PER_BUS]
@@ -240,10 +237,9 @@ def _bus_limits(definitions: Definitions, sources: Sources, stack: Stack) -> Ite
         )
 
 
-def _has_wildcard(value: Json) -> bool:
-    if isinstance(value, Mapping):
-        return any(key == "wildcard" or _has_wildcard(inner) for key, inner in value.items())
-    return isinstance(value, list | tuple) and any(map(_has_wildcard, value))
+def uses_wildcard(pattern: JsonObject) -> bool:
+    """Does a rule of this pattern count against the quota of rules with wildcards? False for one that is refused."""
+    return not check(pattern) and has_wildcard(pattern)
 
 
 def _item_limits(definitions: Definitions, sources: Sources) -> Iterator[Problem]:

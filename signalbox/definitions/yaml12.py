@@ -37,12 +37,12 @@ _NUMBER_LENGTH = 400
 _Parser: Any = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 
 
-def read_file(path: FilePath, shown: str = "") -> Document:
-    """The document in the file at `path`, called `shown` in messages.
+def read_file(path: FilePath, *, empty: Json = None) -> Document:
+    """The document in the file at `path`. `empty` is what an empty file stands for; None: it is refused.
 
     Raises DefinitionError when the file cannot be read or is no YAML that JSON can say.
     """
-    shown = shown or str(path)
+    shown = str(path)
     try:
         with path.open("rb") as file:
             data = file.read(FILE_BYTES + 1)
@@ -60,12 +60,15 @@ def read_file(path: FilePath, shown: str = "") -> Document:
         raise DefinitionError(
             [Problem(code="yaml-encoding", what="the file is not UTF-8", fix="save it as UTF-8", file=shown, line=line)]
         ) from error
-    return read_text(text, shown)
+    return read_text(text, shown, empty=empty)
 
 
-def read_text(text: str, file: str = "") -> Document:
-    """The document in `text`, which came from `file`. Raises DefinitionError, with all faults that can be told."""
-    reader = _Reader(text, file)
+def read_text(text: str, file: str = "", *, empty: Json = None) -> Document:
+    """The document in `text`, which came from `file`; `empty` as for `read_file`.
+
+    Raises DefinitionError with all faults that can be told.
+    """
+    reader = _Reader(text, file, empty)
     try:
         value, place = reader.read()
     except yaml.MarkedYAMLError as error:
@@ -101,8 +104,9 @@ class _Anchor:
 class _Reader:
     """Reads one document. `problems` collects what is wrong; reading goes on where it can."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, empty: Json) -> None:
         self.file = file
+        self._empty = empty
         self.problems: list[Problem] = []
         self._parser = _Parser(text)
         self._next = self._parser.get_event
@@ -116,8 +120,9 @@ class _Reader:
             self._next()  # stream start
             event = self._next()
             if isinstance(event, yaml.StreamEndEvent):
-                self._add("yaml-empty", "the file is empty", 1, fix="write the definition, or delete the file")
-                return None, Place(1)
+                if self._empty is None:
+                    self._add("yaml-empty", "the file is empty", 1, fix="write the definition, or delete the file")
+                return self._empty, Place(1)
             value, place, _ = self._value(self._next(), 1)
             self._next()  # document end
             event = self._next()
@@ -152,7 +157,11 @@ class _Reader:
             return self._alias(str(event.anchor), line, depth)
         if event.tag is not None:
             self._add(
-                "yaml-tag", "tags are not supported", line, got=event.tag, fix="remove it; quote text that needs it"
+                "yaml-tag",
+                "tags are not supported",
+                line,
+                got=event.tag.replace("tag:yaml.org,2002:", "!!"),
+                fix="remove it; quote text that needs it",
             )
         self._count(1, depth, line)
         anchor = event.anchor
