@@ -42,6 +42,16 @@ class Node:
         return root
 
 
+def reads_empty_names(fields: Iterable[str]) -> bool:
+    """Does the reference look into members with an empty name for these fields?
+
+    It passes by the names that no field uses, and misses those at the end of a field (GenericMachine.recordFieldStep
+    splits as Java does), so that `{"a": {"": [1]}}` never sees its field.
+    """
+    trimmed = [(field, field.rstrip(".")) for field in fields]
+    return any("" in stem.split(".") for field, stem in trimmed if stem or not field)
+
+
 def event_object(event: str | Mapping[str, Any]) -> Mapping[str, Any]:
     """The event as an object; text is decoded. Raises EventError when it is none."""
     value = event_of_text(event) if isinstance(event, str) else event
@@ -50,8 +60,8 @@ def event_object(event: str | Mapping[str, Any]) -> Mapping[str, Any]:
     return value
 
 
-def fields_of(event: Mapping[str, Any], root: Node) -> Fields:
-    """The values of the fields in `root` that `event` has."""
+def fields_of(event: Mapping[str, Any], root: Node, empty_names: bool) -> Fields:
+    """The values of the fields in `root` that `event` has; `empty_names`: see `reads_empty_names`."""
     found: Fields = {}
     stack: list[tuple[Any, Node, Chain, int]] = [(event, root, (), 0)]
     arrays = visited = 0
@@ -74,6 +84,8 @@ def fields_of(event: Mapping[str, Any], root: Node) -> Fields:
                     child = _descend(node, name)
                     if child is None:
                         continue
+                elif not name and not empty_names:
+                    continue
                 if isinstance(member, Mapping | list | tuple):
                     stack.append((member, child, chain, depth + 1))
                 elif child.field is not None:

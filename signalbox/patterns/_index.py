@@ -25,7 +25,7 @@ class Refusal(Exception):
 
 
 def wildcard_pieces(text: str) -> tuple[str, ...]:
-    """The literal texts between the wildcards of `text`. Raises Refusal with the place in UTF-8 bytes, quote counted."""
+    """The literal texts between the wildcards of `text`. Raises Refusal, places in UTF-8 bytes, quote counted."""
     pieces = [""]
     i = 0
     while i < len(text):

@@ -6,7 +6,8 @@ _EXPONENT_LIMIT = 2**31 - 1
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 _IPV4 = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+", re.ASCII)
 _IPV6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*", re.ASCII)
-_CIDR_BITS = re.compile(r"[+-]?[0-9]+", re.ASCII)
+# Java takes any decimal digits of Unicode for an integer, as Python does.
+_CIDR_BITS = re.compile(r"[+-]?\d+")
 _IPV4_LONGEST = 15
 
 
@@ -25,10 +26,9 @@ def comparable(literal: str) -> float | None:
     # Fifteen digits always survive (DBL_DIG), except where floats lose precision or become 0.
     if len(literal) <= 15 and (abs(number) >= _SMALLEST_NORMAL):
         return number
-    mantissa, _, exponent = literal.lower().partition("e")
-    if exponent and abs(int(exponent)) > _EXPONENT_LIMIT:
+    if exceeds_limits(literal):
         return None
-    if not mantissa.strip("-0."):
+    if not literal.lower().partition("e")[0].strip("-0."):
         return 0.0
     # Few patterns come here, and decimal is a third of what importing this package costs.
     from decimal import Decimal, InvalidOperation
@@ -37,6 +37,12 @@ def comparable(literal: str) -> float | None:
         return number if Decimal(repr(number)) == Decimal(literal) else None
     except InvalidOperation:
         return None
+
+
+def exceeds_limits(literal: str) -> bool:
+    """Has `literal` an exponent that Java's BigDecimal cannot hold?"""
+    mantissa, _, exponent = literal.lower().partition("e")
+    return abs(int(exponent or 0) - len(mantissa.partition(".")[2])) > _EXPONENT_LIMIT
 
 
 def ip_digits(text: str) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from signalbox.patterns._conditions import Leaf
 from signalbox.patterns._errors import PatternError
-from signalbox.patterns._event import Fields, Node, View, event_object, fields_of
+from signalbox.patterns._event import Fields, Node, View, event_object, fields_of, reads_empty_names
 from signalbox.patterns._syntax import read
 
 MAX_SHOWN = 5
@@ -63,7 +63,7 @@ def _short(value: Any) -> str:
 class Pattern:
     """A pattern that EventBridge accepts. Made by `compile`; immutable, and may be shared between threads."""
 
-    __slots__ = ("_tree", "alternatives", "leaves")
+    __slots__ = ("_empty_names", "_tree", "alternatives", "leaves")
 
     def __init__(self, alternatives: list[dict[str, Leaf]], leaves: list[Leaf]) -> None:
         self.alternatives: tuple[tuple[Leaf, ...], ...] = tuple(
@@ -71,7 +71,9 @@ class Pattern:
             for alternative in alternatives
         )
         self.leaves = tuple(leaves)
-        self._tree = Node.of({leaf.field for leaf in leaves})
+        fields = {leaf.field for leaf in leaves}
+        self._tree = Node.of(fields)
+        self._empty_names = reads_empty_names(fields)
 
     def matches(self, event: str | Mapping[str, Any]) -> bool:
         """Does the event (JSON text or object) match? Raises EventError when it is no event."""
@@ -94,7 +96,7 @@ class Pattern:
         return best[1] if best else Explanation(True)
 
     def _fields(self, event: str | Mapping[str, Any]) -> Fields:
-        return fields_of(event_object(event), self._tree)
+        return fields_of(event_object(event), self._tree, self._empty_names)
 
     @staticmethod
     def _met_alone(view: View, leaf: Leaf) -> bool:

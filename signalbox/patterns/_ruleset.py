@@ -35,9 +35,15 @@ class RuleSet(Generic[Id]):
         """Raises PatternError for the first rule that EventBridge would refuse."""
         self._count = len(rules)
         self._leaves: dict[tuple[str, tuple[Any, ...]], Leaf] = {}
+        # What such a rule sees of an event depends on its other fields (see reads_empty_names): it is matched alone.
+        self._alone: dict[Id, Pattern] = {}
         alternatives: list[tuple[Id, tuple[Leaf, ...]]] = []
-        for rule, pattern in rules.items():
-            for leaves in compile(pattern).alternatives:
+        for rule, source in rules.items():
+            pattern = compile(source)
+            if any(leaf.field.endswith(".") for leaf in pattern.leaves):
+                self._alone[rule] = pattern
+                continue
+            for leaves in pattern.alternatives:
                 alternatives.append((rule, tuple(self._intern(leaf) for leaf in leaves)))
         self._tree = Node.of({leaf.field for leaf in self._leaves.values()})
         self._always: list[tuple[Id, tuple[Leaf, ...]]] = []
@@ -45,9 +51,10 @@ class RuleSet(Generic[Id]):
 
     def match(self, event: str | Mapping[str, Any]) -> set[Id]:
         """The ids of the rules that the event (JSON text or object) matches. Raises EventError when it is no event."""
-        fields = fields_of(event_object(event), self._tree)
+        value = event_object(event)
+        fields = fields_of(value, self._tree, True)
         view = View(fields)
-        matched: set[Id] = set()
+        matched = {rule for rule, pattern in self._alone.items() if pattern.matches(value)}
         for field, index in self._indexes.items():
             values = fields.get(field)
             if not values:

@@ -12,7 +12,7 @@ from signalbox.patterns._conditions import Condition, Leaf
 from signalbox.patterns._errors import PatternError
 from signalbox.patterns._index import Refusal, wildcard_pieces
 from signalbox.patterns._json import Token, tokens_of_object, tokens_of_text
-from signalbox.patterns._numbers import cidr_range, comparable
+from signalbox.patterns._numbers import cidr_range, comparable, exceeds_limits
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html ("$or")
 MAX_COMBINATIONS = 1000
@@ -368,5 +368,5 @@ class _Reader:
 def _comparable(literal: str) -> float:
     number = comparable(literal)
     if number is None:
-        raise Refusal(f"Cannot compare number : {literal}")
+        raise Refusal("value exceeds limits" if exceeds_limits(literal) else f"Cannot compare number : {literal}")
     return number
