@@ -261,12 +261,11 @@ class Provider(ResourceProviderServicer):
             own, defaults = before.get("tags") or {}, context.session.default_tags
             state["tagsAll"] = context.tags if listed is None else listed
             if listed is not None:
-                state["tags"] = {
-                    key: value for key, value in listed.items() if key in own or defaults.get(key) != value
-                }
+                shown = {key: value for key, value in listed.items() if key in own or defaults.get(key) != value}
+                state["tags"] = shown if shown or "tags" in before else None
         if not kind.is_global:
             state["region"] = context.region
-        return state
+        return {key: value for key, value in state.items() if value is not None}
 
 
 def _read(kind: ResourceType, context: Context, id_: str, state: Props) -> Props | None:
