@@ -95,7 +95,7 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
     store = _read_store(settings, scope)
     try:
         before = stored_events(store)
-        made = plan(definitions.events, store, policy, targets=_targets(definitions), rules_quota=settings.rules_quota)
+        made = plan(definitions.events, store, policy, targets=definitions.targets(), rules_quota=settings.rules_quota)
     except (KeyError, TypeError, ValueError) as error:
         raise pulumi.RunError(
             f"the event store {scope.physical('store', 255)} holds an item that Signalbox did not write: {error!r}; "
@@ -125,12 +125,6 @@ def _read_store(settings: Settings, scope: Scope) -> StoreSnapshot:
         return read_store(session.client("dynamodb"), scope.physical("store", 255))
     except (WrongAccountError, StoreError) as error:
         raise pulumi.RunError(str(error)) from error
-
-
-def _targets(definitions: Definitions) -> frozenset[tuple[str, str]]:
-    functions = {("function", each.name) for each in definitions.functions.values() if each.target}
-    destinations = {(each.kind, each.name) for each in definitions.destinations.values()}
-    return frozenset(functions | destinations | {("flow", name) for name in definitions.flows})
 
 
 def _stop_on(problems: Iterable[Problem]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from signalbox.canonical import canonical
 from signalbox.classic import pattern_of, schema_hash
 from signalbox.effective import Plan, effective_routes, stored
 from signalbox.model import Event, Retry, Route, Target, target_config
@@ -33,12 +34,15 @@ class Change:
     what: tuple[str, ...]
     samples: tuple[str, ...] = field(default=())
 
+    def all_lines(self) -> list[str]:
+        """The change as text: a line that says what, and a line for each sample."""
+        return [f"{self.route}: {'; '.join(self.what)}", *(f"{self.route}: {sample}" for sample in self.samples)]
+
     def lines(self) -> list[str]:
-        """The change as text, one line for each thing said of it."""
-        head = f"{self.route}: {'; '.join(self.what)}"
-        shown = [f"{self.route}: {sample}" for sample in self.samples[:SHOWN_SAMPLES]]
+        """The change as text, with the first few samples only."""
         more = len(self.samples) - SHOWN_SAMPLES
-        return [head, *shown, *([f"{self.route}: and {more} more samples"] if more > 0 else [])]
+        said = [f"{self.route}: and {more} more samples"] if more > 0 else []
+        return [*self.all_lines()[: 1 + SHOWN_SAMPLES], *said]
 
     def as_dict(self) -> dict[str, Any]:
         """The change as JSON."""
@@ -138,8 +142,13 @@ def _hint(detail: Any) -> str:
     if not isinstance(detail, Mapping):
         return ""
     plain = [(key, value) for key, value in detail.items() if isinstance(value, str | int | float | bool)]
-    shown = ", ".join(f"{key}={str(value)[:SHOWN_TEXT]}" for key, value in plain[:SHOWN_FIELDS])
+    shown = ", ".join(f"{key}={_short(value)}" for key, value in plain[:SHOWN_FIELDS])
     return f" ({shown})" if shown else ""
+
+
+def _short(value: str | float | bool) -> str:
+    text = value if isinstance(value, str) else canonical(value)
+    return text if len(text) <= SHOWN_TEXT else f"{text[: SHOWN_TEXT - 1]}…"
 
 
 def _targets(targets: Sequence[Target]) -> str:

@@ -232,6 +232,12 @@ class Definitions:
     functions: Mapping[str, Function]
     flows: Mapping[str, JsonObject] = field(default_factory=dict)
 
+    def targets(self) -> frozenset[tuple[str, str]]:
+        """(kind, name) of everything that a route may name."""
+        functions = {("function", each.name) for each in self.functions.values() if each.target}
+        destinations = {(each.kind, each.name) for each in self.destinations.values()}
+        return frozenset(functions | destinations | {("flow", name) for name in self.flows})
+
     def routes(self) -> tuple[Route, ...]:
         """Every route of every event, in the order of the definitions."""
         return tuple(route for event in self.events.values() for route in event.routes.values())

@@ -1,0 +1,121 @@
+"""`plan`: what a deploy would change for routing, whole and in words."""
+
+import json
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import click
+
+from signalbox.changes import Change, changes, planned_events, stored_events, summary
+from signalbox.cli.console import show_problems
+from signalbox.cli.stack import Stack, read_stack, stack_options
+from signalbox.definitions import read
+from signalbox.effective import plan as make_plan
+from signalbox.effective import policy_of
+from signalbox.model import Definitions, Event
+from signalbox.problems import Problem, errors
+from signalbox.store import StoreSnapshot
+
+_BROKEN = "the definitions of {} have errors, so they cannot be compared"
+
+
+@click.command()
+@stack_options
+@click.option("--base", metavar="REV", help="Compare with the definitions of a git revision, not with the store.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--markdown", is_flag=True, help="Print Markdown, for a comment on a pull request.")
+def plan(stack_name: str | None, config_file: Path | None, base: str | None, as_json: bool, markdown: bool) -> None:
+    """What a deploy would change for routing: routes that come, go and send elsewhere, and the samples that take
+    another way from now on.
+
+    Compares the definitions here with what the event store says is live (needs AWS credentials), or with --base with
+    those of a git revision (needs none).
+    """
+    stack = read_stack(stack_name, config_file)
+    definitions = _definitions(stack, stack.root, "this folder")
+    notes: list[str] = []
+    if base is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            before = _definitions(stack, _checkout(stack, base, Path(folder)), base).events
+        after: Mapping[str, Event] = definitions.events
+    else:
+        before, after, notes = _against_store(stack, definitions)
+    found = changes(before, after)
+    if as_json:
+        report = {"summary": summary(found), "changes": [change.as_dict() for change in found], "notes": notes}
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    elif markdown:
+        click.echo(as_markdown(found, notes))
+    else:
+        for line in [summary(found), *(line for change in found for line in change.all_lines()), *notes]:
+            click.echo(line)
+
+
+def _definitions(stack: Stack, root: Path, where: str) -> Definitions:
+    mappings = root / stack.mappings.relative_to(stack.root)
+    definitions, problems = read(
+        mappings,
+        root / stack.functions.relative_to(stack.root),
+        own_bus=stack.name,
+        rules_quota=stack.rules_quota,
+        source=stack.get("source"),
+    )
+    if definitions is None:
+        show_problems(errors(problems))
+        raise click.ClickException(_BROKEN.format(where))
+    return definitions
+
+
+def _checkout(stack: Stack, revision: str, folder: Path) -> Path:
+    """The definitions of a git revision, below `folder`."""
+    parts = [str(path.relative_to(stack.root)) for path in (stack.mappings, stack.functions)]
+    done = subprocess.run(
+        ["git", "archive", "--format=tar", revision, "--", *parts], cwd=stack.root, capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        raise click.ClickException(f"git has no {', '.join(parts)} at {revision}: {done.stderr.decode().strip()}")
+    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def _against_store(
+    stack: Stack, definitions: Definitions
+) -> tuple[Mapping[str, Event], Mapping[str, Event], list[str]]:
+    from signalbox.aws.store import StoreError, read_store
+
+    try:
+        store: StoreSnapshot = read_store(stack.session().client("dynamodb"), stack.store)
+    except StoreError as error:
+        raise click.ClickException(str(error)) from error
+    policy, faults = policy_of(stack.get("conflicts"))
+    _stop_on(faults)
+    made = make_plan(definitions.events, store, policy, targets=definitions.targets(), rules_quota=stack.rules_quota)
+    _stop_on(made.problems)
+    return stored_events(store), planned_events(made), [str(note) for note in made.notes]
+
+
+def _stop_on(problems: Sequence[Problem]) -> None:
+    if found := errors(problems):
+        show_problems(found)
+        raise click.ClickException("a deploy would stop here")
+
+
+def as_markdown(found: Sequence[Change], notes: Sequence[str]) -> str:
+    """The changes as Markdown: a headline, and a list with the samples below their route."""
+    lines = [f"### Routing: {summary(found)}", ""]
+    for change in found:
+        lines.append(f"- **`{change.route}`** {'; '.join(change.what)}")
+        lines += [f"  - {_escaped(sample)}" for sample in change.samples]
+    if notes:
+        lines += ["", *(f"> {_escaped(note)}" for note in notes)]
+    return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    """`text` as Markdown shows it letter by letter: what a sample holds must not become formatting or a mention."""
+    return "".join(f"\\{char}" if char in "\\`*_{}[]()<>#+-.!|@~" else char for char in text)

@@ -1,0 +1,96 @@
+"""Which stack a command is about: what Pulumi.yaml and the stack's own file say, without running Pulumi."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from signalbox.classic import RULES_PER_BUS
+from signalbox.names import physical
+
+NAMESPACE = "signalbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack's configuration as its files say. `name` is `signalbox:name`, `root` the project's folder."""
+
+    name: str
+    root: Path
+    config: Mapping[str, Any]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of `signalbox:<key>`; `default` where no file has it."""
+        value = self.config.get(f"{NAMESPACE}:{key}")
+        return default if value in (None, "") else value
+
+    @property
+    def mappings(self) -> Path:
+        """Where the definitions are."""
+        return self.root / self.get("mappings", "mappings")
+
+    @property
+    def functions(self) -> Path:
+        """Where the processing functions are."""
+        return self.root / "functions"
+
+    @property
+    def rules_quota(self) -> int:
+        """Rules that the bus may have."""
+        return int(self.get("rules-quota", RULES_PER_BUS))
+
+    @property
+    def store(self) -> str:
+        """The event store's table."""
+        return physical(self.name, "store", 255)
+
+    def session(self) -> Any:
+        """A boto3 session for the stack's region and profile, as its provider's configuration says."""
+        import boto3  # a third of a second that commands without AWS need not wait for
+
+        return boto3.Session(region_name=self.config.get("aws:region"), profile_name=self.config.get("aws:profile"))
+
+
+def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options by which a person says which stack is meant."""
+    command = click.option(
+        "--config-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="The stack's configuration, as for pulumi.",
+    )(command)
+    return click.option(
+        "--stack", "-s", "stack_name", envvar="PULUMI_STACK", help="The Pulumi stack.  [default: the only one]"
+    )(command)
+
+
+def read_stack(stack_name: str | None, config_file: Path | None, root: Path | None = None) -> Stack:
+    """The stack that the options mean. Raises click.UsageError that says how to name one."""
+    root = root or Path.cwd()
+    project_file = root / "Pulumi.yaml"
+    if not project_file.exists():
+        raise click.UsageError(f"no Pulumi.yaml in {root}; fix: call this in the project's folder")
+    project = yaml.safe_load(project_file.read_text())
+    stack_name = (stack_name or _only_stack(root)).rpartition("/")[2]
+    config_file = config_file or _config_file(root, stack_name)
+    if not config_file.exists():
+        raise click.UsageError(f"there is no {config_file}; fix: name another stack with --stack, or its --config-file")
+    defaults = {key: value.get("default") for key, value in project.get("config", {}).items()}
+    config = {**defaults, **((yaml.safe_load(config_file.read_text()) or {}).get("config") or {})}
+    name = config.get(f"{NAMESPACE}:name") or f"{project['name']}-{stack_name}"
+    return Stack(name, root, config)
+
+
+def _config_file(root: Path, stack_name: str) -> Path:
+    return root / f"Pulumi.{stack_name}.yaml"
+
+
+def _only_stack(root: Path) -> str:
+    found = sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
+    if len(found) != 1:
+        raise click.UsageError(
+            f"which stack? got: {', '.join(found) or 'none'}; fix: --stack NAME, or set PULUMI_STACK"
+        )
+    return found[0]

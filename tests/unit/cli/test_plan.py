@@ -1,0 +1,97 @@
+"""`plan` between git revisions, which needs no AWS; against the store it is shown in the sandbox."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from signalbox.cli import main
+
+EVENT = """source: park.rides
+detail-type: outage
+schema: {type: object, properties: {type: {type: string}}}
+samples: [{type: Info}, {type: "**@all** [x](y)"}]
+routes:
+  a: {pattern: {type: [Info]}, targets: [{topic: mail}]}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "mappings" / "events").mkdir(parents=True)
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "functions" / ".keep").touch()
+    (tmp_path / "Pulumi.yaml").write_text("name: park\nruntime: python\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    (tmp_path / "mappings" / "destinations.yaml").write_text("mail: {kind: topic}\n")
+    (tmp_path / "mappings" / "events" / "outage.yaml").write_text(EVENT)
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "one"],
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PULUMI_STACK", raising=False)
+    return tmp_path
+
+
+def plan(*args: str):
+    return CliRunner().invoke(main, ["plan", *args])
+
+
+def change(project: Path) -> None:
+    file = project / "mappings" / "events" / "outage.yaml"
+    file.write_text(file.read_text().replace("{type: [Info]}", "{type: [{anything-but: Info}]}"))
+
+
+def test_without_a_change_there_is_nothing_to_say(project):
+    done = plan("--base", "HEAD")
+    assert (done.exit_code, done.output) == (0, "no route changes\n")
+
+
+def test_a_change_is_told_against_a_revision(project):
+    change(project)
+    assert plan("--base", "HEAD").output.splitlines()[:3] == [
+        "1 route changed",
+        "outage/a: the pattern changes",
+        "outage/a: sample 1 (type=Info) is no longer taken",
+    ]
+
+
+def test_json_holds_the_same(project):
+    change(project)
+    report = json.loads(plan("--base", "HEAD", "--json").output)
+    assert report["summary"] == "1 route changed"
+    assert [each["route"] for each in report["changes"]] == ["outage/a"]
+
+
+def test_a_sample_cannot_format_the_comment_or_call_people(project):
+    change(project)
+    text = plan("--base", "HEAD", "--markdown").output
+    assert "- **`outage/a`** the pattern changes" in text
+    assert "\\*\\*\\@all\\*\\* \\[x\\]\\(y\\)" in text
+
+
+def test_broken_definitions_are_shown_and_fail(project):
+    (project / "mappings" / "events" / "outage.yaml").write_text("source: 3\n")
+    done = plan("--base", "HEAD")
+    assert done.exit_code == 1
+    assert "outage.yaml" in done.output
+    assert "cannot be compared" in done.output
+
+
+def test_a_revision_that_is_not_there_is_said(project):
+    done = plan("--base", "nowhere")
+    assert done.exit_code == 1
+    assert "nowhere" in done.output
+
+
+def test_which_stack_is_asked_when_there_are_several(project):
+    (project / "Pulumi.prod.yaml").write_text("config: {}\n")
+    done = plan("--base", "HEAD")
+    assert done.exit_code == 2
+    assert "dev, prod" in done.output
+    assert plan("--base", "HEAD", "--stack", "prod").exit_code == 0

@@ -1,0 +1,97 @@
+"""What a reviewer is told: every difference, in words, with the samples that take another way."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalbox.changes import bounded, changes, summary
+from signalbox.model import Event, Sample, route_from_config
+
+INFO = {"rideId": "ride-001", "type": "Info"}
+WARNING = {"rideId": "ride-002", "type": "Warning"}
+MAIL = {"targets": [{"topic": "mail"}]}
+
+
+def events(routes, *, samples=(INFO, WARNING), schema=None) -> dict[str, Event]:
+    event = Event(
+        "outage",
+        ("park.rides",),
+        ("outage",),
+        schema or {"type": "object"},
+        {name: route_from_config("outage", name, config) for name, config in routes.items()},
+        tuple(Sample(sample) for sample in samples),
+    )
+    return {"outage": event}
+
+
+def said(before, after) -> list[str]:
+    return [line for change in changes(before, after) for line in change.lines()]
+
+
+def test_nothing_is_said_where_nothing_changes():
+    same = {"a": {"pattern": {"type": ["Info"]}, **MAIL}}
+    assert said(events(same), events(same)) == []
+    assert summary(changes(events(same), events(same))) == "no route changes"
+
+
+def test_a_changed_pattern_names_the_samples_that_go_elsewhere():
+    before = events({"a": {"pattern": {"type": ["Info"]}, **MAIL}})
+    after = events({"a": {"pattern": {"type": ["Warning"]}, **MAIL}})
+    assert said(before, after) == [
+        "outage/a: the pattern changes",
+        "outage/a: sample 1 (rideId=ride-001, type=Info) is no longer taken",
+        "outage/a: sample 2 (rideId=ride-002, type=Warning) is now taken, was not",
+    ]
+
+
+def test_a_route_that_is_switched_off_takes_nothing_any_more():
+    before = events({"a": MAIL})
+    after = events({"a": {**MAIL, "enabled": False}})
+    assert said(before, after)[0] == "outage/a: is switched off"
+    assert len(said(before, after)) == 3
+
+
+def test_added_removed_and_retargeted_routes_are_told_apart():
+    before = events({"gone": MAIL, "moved": MAIL}, samples=())
+    after = events({"new": MAIL, "moved": {"targets": [{"function": "f"}]}}, samples=())
+    assert said(before, after) == [
+        "outage/gone: removed; it went to topic mail",
+        "outage/moved: now also goes to function f; no longer goes to topic mail",
+        "outage/new: added, to topic mail",
+    ]
+    assert summary(changes(before, after)) == "1 route added, 1 route removed, 1 route changed"
+
+
+def test_retries_inputs_and_schemas_are_said_too():
+    before = events({"a": MAIL}, samples=())
+    transformed = {"targets": [{"topic": "mail", "input": {"paths": {}, "template": '"hi"'}}], "retry": {"attempts": 0}}
+    after = events({"a": transformed}, samples=(), schema={"type": "object", "required": ["x"]})
+    assert said(before, after) == [
+        "outage: the schema changes: events that do not fit it go to undelivered",
+        "outage/a: sends another input to topic mail; "
+        "is tried up to 0 times over 86400 s, was up to 185 times over 86400 s",
+    ]
+
+
+def test_an_event_that_moves_to_another_source_changes_every_route_of_it():
+    before = events({"a": MAIL, "b": MAIL}, samples=())
+    after = {"outage": replace(before["outage"], source=("park.gates",))}
+    assert said(before, after) == ["outage/a: the pattern changes", "outage/b: the pattern changes"]
+
+
+@given(st.integers(0, 200), st.integers(0, 50))
+def test_a_preview_is_bounded_and_says_so(routes, limit):
+    after = events({f"r{index:03}": MAIL for index in range(routes)})
+    lines = bounded(changes({}, after), limit)
+    assert len(lines) <= limit + 1
+    whole = [line for change in changes({}, after) for line in change.lines()]
+    if len(whole) > limit:
+        assert lines[-1] == f"and {len(whole) - limit} lines more: python -m signalbox plan"
+    else:
+        assert lines == whole
+
+
+def test_many_samples_are_counted_instead_of_listed():
+    after = events({"a": MAIL}, samples=[{"n": index} for index in range(50)])
+    assert said({}, after)[-1] == "outage/a: and 45 more samples"
