@@ -22,6 +22,7 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge
 
+from sandbox.hooks import activity
 from sandbox.hooks.queues import QueueRefused, send_as_service
 from sandbox.hooks.records import log, record
 from sandbox.hooks.targets import EVENTS, Delivery, DeliveryFailed, deliver
@@ -193,10 +194,16 @@ def _in_background(after: float, work: Callable[[], None]) -> None:
         except BaseException:
             log.exception("delivery failed by a fault of the sandbox")
             raise
+        finally:
+            activity.end()
+
+    def submit() -> None:
+        activity.begin()
+        _pool.submit(guarded)
 
     if after:
-        timer = threading.Timer(after, lambda: _pool.submit(guarded))
+        timer = threading.Timer(after, submit)
         timer.daemon = True
         timer.start()
     else:
-        _pool.submit(guarded)
+        submit()

@@ -15,6 +15,7 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
 from ministack.services import apigateway, lambda_svc, sns
 
+from sandbox.hooks import activity
 from sandbox.hooks.permissions import role_may, service_may, service_may_assume
 from sandbox.hooks.queues import QueueRefused, send, send_as_service
 from sandbox.hooks.records import log, record
@@ -177,6 +178,7 @@ class _Invocation:
 
 def _submit(invocation: _Invocation, after: float = 0) -> None:
     context = copy_context()  # account, region, and how deep in a chain of invocations this one is
+    activity.begin()
 
     def run() -> None:
         try:
@@ -184,6 +186,8 @@ def _submit(invocation: _Invocation, after: float = 0) -> None:
         except BaseException:
             log.exception("asynchronous invocation failed by a fault of the sandbox")
             raise
+        finally:
+            activity.end()
 
     if after:
         timer = threading.Timer(after, lambda: _pool.submit(run))

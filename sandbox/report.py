@@ -1,0 +1,150 @@
+"""What was received, as tables for people."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.received import Received, Record
+
+_SERVICES = {"sns": "topic", "sqs": "queue", "logs": "log group", "states": "state machine", "kinesis": "stream"}
+_WIDTH = 90
+
+
+def show(received: Received, console: Console) -> None:
+    """Print everything that is not empty: routes first, what is wrong last and in red."""
+    tables = [
+        _table("Routes", ("route", "target", "events", "last"), list(_routes(received))),
+        _table("Functions", ("function", "calls", "failed", "last result"), list(_functions(received))),
+        _table("Mail and SMS", ("to", "from topic", "subject", "text"), list(_messages(received))),
+        _table("Metrics", ("namespace", "metric", "dimensions", "data", "last"), list(_metrics(received))),
+        _table("Log groups", ("log group", "events", "last"), list(_log_groups(received))),
+        _table("Messages in queues", ("queue", "messages", "why", "last"), list(_queues(received))),
+        _table("Lost and denied", ("what", "who", "why"), list(_wrong(received)), style="red"),
+    ]
+    shown = [table for table in tables if table is not None]
+    for table in shown:
+        console.print(table)
+    if not shown:
+        console.print("Nothing was received.")
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]], style: str = "") -> Table | None:
+    if not rows:
+        return None
+    table = Table(title=title, title_justify="left", title_style="bold", style=style, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="right" if column in ("events", "calls") else "left")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table
+
+
+def _routes(received: Received) -> Iterator[tuple[Any, ...]]:
+    counts: Counter[tuple[str, str]] = Counter()
+    last: dict[tuple[str, str], str] = {}
+    for delivery in received.of("delivery"):
+        if delivery["status"] not in ("delivered", "recorded"):
+            continue
+        for target, given in _targets(delivery, received):
+            key = delivery["rule"].replace(".", "/"), target
+            counts[key] += 1
+            last[key] = given
+    for (rule, target), number in sorted(counts.items()):
+        yield rule, target, number, _short(last[rule, target])
+
+
+def _targets(delivery: Record, received: Received) -> Iterator[tuple[str, str]]:
+    """A target of our own Router stands for the functions and flows that it names."""
+    service = delivery["arn"].split(":")[2]
+    kind = _SERVICES.get(service, delivery["arn"].split(":")[5].split("/")[0])
+    try:
+        given = json.loads(delivery["input"])
+    except ValueError:
+        given = None
+    if service == "lambda" and isinstance(given, dict) and "targets" in given:
+        for target in given["targets"]:
+            ((what, name),) = target.items()
+            calls = [
+                call
+                for call in received.of("function")
+                if what == "function" and call["function"].endswith(f"-{name}") and _id(call) == delivery["event"]
+            ]
+            outcome = json.dumps(calls[-1].get("result", calls[-1].get("error"))) if calls else "not called"
+            yield f"{what} {name}", outcome
+    else:
+        yield f"{kind} {delivery['target']}", delivery["input"]
+
+
+def _id(call: Record) -> str | None:
+    return call["event"].get("id") if isinstance(call["event"], dict) else None
+
+
+def _functions(received: Received) -> Iterator[tuple[Any, ...]]:
+    calls: defaultdict[str, list[Record]] = defaultdict(list)
+    for call in received.of("function"):
+        calls[call["function"]].append(call)
+    for name, each in sorted(calls.items()):
+        failed = sum("error" in call for call in each)
+        yield name, len(each), failed, _short(json.dumps(each[-1].get("result", each[-1].get("error"))))
+
+
+def _messages(received: Received) -> Iterator[tuple[Any, ...]]:
+    for kind in ("mail", "sms"):
+        for each in received.of(kind):
+            yield each["to"], each["topic"], each.get("subject", "(SMS)"), _short(each["message"])
+
+
+def _metrics(received: Received) -> Iterator[tuple[Any, ...]]:
+    data: defaultdict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for each in received.of("metric"):
+        names = ", ".join(sorted(each["dimensions"]))
+        data[each["namespace"], each["name"], names].append(each)
+    for (namespace, name, names), each in sorted(data.items()):
+        values = ", ".join(f"{key}={value}" for key, value in each[-1]["dimensions"].items())
+        yield namespace, name, names, len(each), f"{each[-1]['value']} {each[-1]['unit']} ({values})"
+
+
+def _log_groups(received: Received) -> Iterator[tuple[Any, ...]]:
+    for group, events in sorted(received.log_events.items()):
+        if events:
+            last = events[-1]
+            yield group, len(events), _short(last if isinstance(last, str) else json.dumps(last))
+
+
+def _queues(received: Received) -> Iterator[tuple[Any, ...]]:
+    for name, messages in sorted(received.queues.items()):
+        if messages:
+            reasons = Counter(_reason(message) for message in messages)
+            why = ", ".join(f"{number}× {reason}" for reason, number in reasons.items() if reason)
+            yield name, len(messages), why, _short(json.dumps(messages[-1]["body"]))
+
+
+def _reason(message: Record) -> str:
+    """Why a message is where it is, in the words of who put it there."""
+    attributes = message["attributes"]
+    if "ERROR_CODE" in attributes:
+        return f"{attributes['ERROR_CODE']} ({attributes['TARGET_ARN']})"
+    body = message["body"]
+    context = body.get("requestContext") if isinstance(body, Mapping) else None
+    if isinstance(context, Mapping) and "condition" in context:
+        return f"{context['condition']} ({context['functionArn'].split(':')[6]})"
+    return attributes.get("reason") or ""
+
+
+def _wrong(received: Received) -> Iterator[tuple[Any, ...]]:
+    for each in received.of("delivery", status="lost"):
+        yield "lost", f"{each['rule']} → {each['target']}", each["error"]
+    for each in received.of("lost"):
+        yield "lost", each.get("function") or each.get("topic", ""), _short(json.dumps(each.get("error", "")))
+    for each, number in Counter((e["who"], e["action"], e["resource"]) for e in received.of("denied")).items():
+        yield f"denied {number}×", each[0], f"{each[1]} on {each[2]}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
