@@ -68,6 +68,12 @@ def read_text(text: str, file: str = "", *, empty: Json = None) -> Document:
 
     Raises DefinitionError with all faults that can be told.
     """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        line = text[: error.start].count("\n") + 1
+        problem = Problem(code="yaml-encoding", what="the text holds half a character", file=file, line=line)
+        raise DefinitionError([problem]) from error
     reader = _Reader(text, file, empty)
     try:
         value, place = reader.read()

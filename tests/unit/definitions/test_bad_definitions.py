@@ -58,11 +58,11 @@ def test_a_fault_is_found_where_it_is(case: Path, tmp_path: Path) -> None:
     }
     path = python if python.exists() else tmp_path / "mappings"
     definitions, problems = read(path, tmp_path / "functions", **arguments)
-    found = dict(sorted(describe(problem, tmp_path) for problem in problems))
-    expected = dict(sorted(map(_expectation, files["expected"].strip().splitlines())))
-    assert found.keys() == expected.keys()
-    for place, words in expected.items():
-        assert words in found[place], place
+    found = sorted(describe(problem, tmp_path) for problem in problems)
+    expected = sorted(map(_expectation, files["expected"].strip().splitlines()))
+    assert [place for place, _ in found] == [place for place, _ in expected]
+    for (place, words), (_, said) in zip(expected, found, strict=True):
+        assert words in said, place
     bad = any(problem.severity == "error" for problem in problems)
     assert (definitions is None) == bad
     if bad:
