@@ -14,6 +14,10 @@ from components.scope import Scope
 from signalbox.model import Function
 
 HANDLER = "handler.handle"
+# Lambda's own defaults, which are also its most:
+# https://docs.aws.amazon.com/lambda/latest/api/API_PutFunctionEventInvokeConfig.html
+RETRIES = 2
+SIX_HOURS = 6 * 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,8 @@ class LambdaFunction(Component):
         return aws.lambda_.FunctionEventInvokeConfig(
             f"{self.name}-on-failure",
             function_name=self.function.name,
-            maximum_retry_attempts=2,
+            maximum_retry_attempts=RETRIES,
+            maximum_event_age_in_seconds=SIX_HOURS,
             destination_config=aws.lambda_.FunctionEventInvokeConfigDestinationConfigArgs(
                 on_failure=aws.lambda_.FunctionEventInvokeConfigDestinationConfigOnFailureArgs(destination=failures)
             ),
