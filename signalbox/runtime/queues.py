@@ -69,7 +69,7 @@ def pack(document: Mapping[str, Any]) -> dict[str, Any]:
     body = _safe(to_text(document))
     bulky = next((key for key in BULKY if key in document), None)
     if bulky and size(body) + _attribute_bytes(attributes) > MESSAGE_BYTES:
-        packed = gzip.compress(to_text(document[bulky]).encode(), mtime=0)
+        packed = gzip.compress(to_text(document[bulky]).encode(), compresslevel=6, mtime=0)
         attributes[bulky] = {"DataType": "Binary", "BinaryValue": packed}
         body = _safe(to_text({key: value for key, value in document.items() if key != bulky}))
     total = size(body) + _attribute_bytes(attributes)
