@@ -157,8 +157,8 @@ class ResourceType:
 
     `create` gets checked inputs. `read` gets the id and the state as known (empty on import) and gives what it finds,
     with None for what is not set, or None if the resource is gone. `update` gets the old state, the new inputs and the
-    names of the changed properties, and may give the new state as `create` may. AWS's not-found errors may pass through:
-    from `read` they mean that the resource is gone, from `delete` that there is nothing to do.
+    names of the changed properties, and may give the new state as `create` may. AWS's not-found errors may pass: from
+    `read` they mean that the resource is gone, from `delete` that there is nothing to do.
     `rules` are checks over several inputs. `revise` corrects the changes that the table of properties gives.
     `unsettled` names the outputs that a change of these properties changes.
     """

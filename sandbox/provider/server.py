@@ -306,7 +306,7 @@ def _under(path: str, roots: tuple[str, ...]) -> bool:
 
 
 def _keeps_name(kind: ResourceType, olds: Props, news: Props) -> bool:
-    """Whether the replacement has the physical name of what it replaces, so that this must go first: the bridge's rule."""
+    """Whether the replacement has the physical name of what it replaces, so that this goes first: the bridge's rule."""
     for key, prop in kind.fields.items():
         if prop.auto_name and news.get(key) is not None:
             return key not in news.get(DEFAULTS, []) and olds.get(key) == news[key]

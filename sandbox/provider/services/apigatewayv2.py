@@ -309,6 +309,10 @@ AUTHORIZER = _part(
         "identitySources": "IdentitySource",
     },
     empty={"enableSimpleResponses": False, "identitySources": [], "jwtConfiguration": {}},
+    # The emulator gives a payload version to JWT authorizers as well.
+    read=lambda found, state: (  # noqa: ARG005
+        {"authorizerPayloadFormatVersion": None} if found["AuthorizerType"] == "JWT" else {}
+    ),
     inputs={
         "apiId": text(required=True, replaces=True),
         "authorizerCredentialsArn": text(arn),

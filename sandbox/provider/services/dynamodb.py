@@ -262,7 +262,7 @@ def _delete_table(context: Context, id_: str, state: Props) -> None:  # noqa: AR
 
 
 def _check_attributes(inputs: Props) -> Iterable[Failure]:
-    """Every key has an attribute definition and every definition is a key: DynamoDB's rule, checked early by upstream."""
+    """Every key has an attribute definition, every definition is a key: DynamoDB's rule, checked early by upstream."""
     if has_unknown([inputs.get(key) for key in ("attributes", "hashKey", "rangeKey")]) or "hashKey" not in inputs:
         return
     indexes = [*(inputs.get("globalSecondaryIndexes") or []), *(inputs.get("localSecondaryIndexes") or [])]

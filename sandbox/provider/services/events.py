@@ -272,7 +272,7 @@ def _update_rule(context: Context, id_: str, old: Props, new: Props, changed: se
 
 
 def _delete_rule(context: Context, id_: str, state: Props) -> None:
-    """Refused while the rule has targets, as AWS does (the emulator alone would not); tried again for a bounded time."""
+    """Refused while the rule has targets, as by AWS (the emulator alone would not); tried again for a bounded time."""
     bus, rule = _rule_of(id_)
     client = context.client("events")
     error: ClientError | None = None
@@ -382,7 +382,7 @@ def _target_id(bus: str, rule: str, target: str) -> str:
 
 
 def _create_target(context: Context, new: Props) -> Created:
-    new = {**new, "targetId": new.get("targetId") or unique("")}
+    new = {**new, "targetId": new.get("targetId") or unique()}
     return Created(_target_id(new["eventBusName"], new["rule"], new["targetId"]), _put_target(context, new))
 
 
@@ -424,7 +424,7 @@ def _read_target(context: Context, id_: str, state: Props) -> Props | None:
 
 
 def _target_of(id_: str) -> tuple[str, str, str]:
-    """An import id: [BUS/]RULE/TARGET. (The resource's own id cannot be taken apart: its separator may be in a name.)"""
+    """An import id: [BUS/]RULE/TARGET. The resource's own id cannot be taken apart: its separator may be in a name."""
     parts = re.fullmatch(r"(?:(.+)/)?([^/]+)/([^/]+)", id_)
     if not parts:
         form = "EVENTBUSNAME/RULENAME/TARGETID or RULENAME/TARGETID"
@@ -494,7 +494,7 @@ TARGET = ResourceType(
         "runCommandTargets": unsupported(),
         "sagemakerPipelineTarget": unsupported(),
         "sqsTarget": block({"messageGroupId": text()}),
-        "targetId": text(longest(64, 1), matches(_NAME), replaces=True, computed=True),
+        "targetId": text(longest(64, 1), matches(_NAME), replaces=True, auto_name=64),
     },
     create=_create_target,
     read=_read_target,

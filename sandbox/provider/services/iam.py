@@ -145,7 +145,7 @@ def _update_role(context: Context, id_: str, old: Props, new: Props, changed: se
 
 
 def _delete_role(context: Context, id_: str, state: Props) -> None:
-    """As upstream: the policies that the role itself declares go with it, others block it unless `forceDetachPolicies`."""
+    """As upstream: policies that the role itself declares go with it, others block it unless `forceDetachPolicies`."""
     client = context.client("iam")
     force = state.get("forceDetachPolicies", False)
     if force or state.get("managedPolicyArns"):

@@ -28,6 +28,7 @@ from sandbox.provider.resource import (
     unique,
 )
 from sandbox.provider.schema import (
+    Change,
     Failure,
     archive,
     arn,
@@ -51,13 +52,22 @@ from sandbox.provider.wire import Props
 
 _VARIABLE = re.compile(r"[a-zA-Z]\w+").fullmatch
 _ARCHITECTURE = one_of("x86_64", "arm64")
-_FUNCTION_NAME = r"(arn:[\w-]+:lambda:)?([a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\d:)?(\d{12}:)?(function:)?([\w-]+)(:(\$LATEST|[\w-]+))?"
+_FUNCTION_NAME = r"(arn:[\w-]+:lambda:)?([a-z]{2}-([a-z]+-){1,2}\d:)?(\d{12}:)?(function:)?([0-9A-Za-z_-]+)(:(\$LATEST|[0-9A-Za-z_-]+))?"
 
 
 def _code(new: Props) -> Props:
     if new.get("code"):
         return {"ZipFile": zip_bytes(new["code"])}
     return pascal(given(new, "s3Bucket", "s3Key", "s3ObjectVersion"))
+
+
+def _source_hash(state: Props, sha: str) -> str:
+    """`sourceCodeHash` is the program's word, never AWS's: where it is not given the bridge puts the archive's hash."""
+    return state.get("sourceCodeHash") or (state.get("code") or {}).get("hash") or sha
+
+
+def _revise_code(changes: dict[str, Change], old: Props, new: Props) -> dict[str, Change]:  # noqa: ARG001
+    return {path: change for path, change in changes.items() if path != "sourceCodeHash" or path in new}
 
 
 def _read_tags(context: Context, id_: str, state: Props) -> Tags:  # noqa: ARG001
@@ -153,8 +163,7 @@ def _read_function(context: Context, id_: str, state: Props) -> Props | None:
         "architectures": found.get("Architectures", ["x86_64"]),
         "arn": own,
         "codeSha256": sha,
-        # The program's word, compared with itself: a change of the code on AWS shows in codeSha256.
-        "sourceCodeHash": state.get("sourceCodeHash", sha) if "code" in state or "s3Key" in state else sha,
+        "sourceCodeHash": _source_hash(state, sha),
         "deadLetterConfig": {"targetArn": dead_letters} if dead_letters else None,
         "description": found.get("Description") or None,
         "environment": {"variables": v} if (v := found.get("Environment", {}).get("Variables")) else None,
@@ -283,7 +292,7 @@ FUNCTION = ResourceType(
         "s3ObjectVersion": text(),
         "skipDestroy": boolean(default=False),
         "snapStart": unsupported(),
-        "sourceCodeHash": text(computed=True),
+        "sourceCodeHash": text(),
         "sourceKmsKeyArn": unsupported(),
         "tags": tags(),
         "tenancyConfig": unsupported(),
@@ -307,6 +316,7 @@ FUNCTION = ResourceType(
     update=_update_function,
     delete=_delete_function,
     rules=(conflicting("code", "s3Bucket"), some_of("code", "s3Bucket"), _check_function),
+    revise=_revise_code,
     unsettled=lambda changed: (
         ({"lastModified"} if changed.intersection([*_CONFIGURATION, *_CODE]) else set())
         | ({"sourceCodeSize"} if changed.intersection(_CODE) else set())
@@ -347,7 +357,7 @@ def _read_layer(context: Context, id_: str, state: Props) -> Props | None:
         else state["layerName"],
         "licenseInfo": found.get("LicenseInfo") or None,
         "skipDestroy": state.get("skipDestroy", False),
-        "sourceCodeHash": state.get("sourceCodeHash", content["CodeSha256"]),
+        "sourceCodeHash": _source_hash(state, content["CodeSha256"]),
         "sourceCodeSize": content["CodeSize"],
         "version": str(version),
     }
@@ -373,13 +383,14 @@ LAYER = ResourceType(
         "s3Key": text(replaces=True),
         "s3ObjectVersion": text(replaces=True),
         "skipDestroy": boolean(default=False),
-        "sourceCodeHash": text(replaces=True, computed=True),
+        "sourceCodeHash": text(replaces=True),
     },
     outputs=("arn", "codeSha256", "createdDate", "layerArn", "sourceCodeSize", "version"),
     create=_create_layer,
     read=_read_layer,
     delete=_delete_layer,
     rules=(conflicting("code", "s3Bucket"), some_of("code", "s3Bucket")),
+    revise=_revise_code,
 )
 
 # --- permission -------------------------------------------------------------------------------------------------------
@@ -412,7 +423,8 @@ def _permission_of(id_: str, state: Props) -> tuple[str, str, str]:
     parts = re.fullmatch(r"((?:arn:[^/]+:function:)?[\w-]+)(?::([^/:]+))?/([^/]+)", id_)
     if not parts:
         raise ResourceError(
-            f"unexpected format of ID ({id_}), expected FUNCTION_NAME/STATEMENT_ID or FUNCTION_NAME:QUALIFIER/STATEMENT_ID"
+            f"unexpected format of ID ({id_}), expected FUNCTION_NAME/STATEMENT_ID "
+            "or FUNCTION_NAME:QUALIFIER/STATEMENT_ID"
         )
     return parts[1], parts[2] or "", parts[3]
 
@@ -468,7 +480,7 @@ PERMISSION = ResourceType(
         "qualifier": text(matches(r"[a-zA-Z0-9$_\-]{1,128}"), replaces=True),
         "sourceAccount": text(matches(r"\d{12}", "an account id"), replaces=True),
         "sourceArn": text(arn, replaces=True),
-        "statementId": text(matches(r"[a-zA-Z0-9_\-]{1,100}"), replaces=True, computed=True),
+        "statementId": name(100, r"[a-zA-Z0-9_\-]{1,100}"),
         "statementIdPrefix": text(matches(r"[a-zA-Z0-9_\-]{1,74}"), replaces=True, computed=True),
     },
     create=_create_permission,

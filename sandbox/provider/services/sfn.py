@@ -1,7 +1,7 @@
 """Step Functions: state machines.
 
-Upstream: hashicorp/terraform-provider-aws, internal/service/sfn/state_machine.go. Differs: the definition is not sent to
-ValidateStateMachineDefinition at preview time.
+Upstream: hashicorp/terraform-provider-aws, internal/service/sfn/state_machine.go. Differs: the definition is not sent
+to ValidateStateMachineDefinition at preview time.
 """
 
 from botocore.exceptions import ClientError
@@ -81,7 +81,8 @@ def _read(context: Context, id_: str, state: Props) -> Props | None:
         "revisionId": found.get("revisionId"),
         "roleArn": found["roleArn"],
         "status": found.get("status"),
-        "tracingConfiguration": {"enabled": (found.get("tracingConfiguration") or {}).get("enabled", False)},
+        # AWS always tells; the emulator never does.
+        **({"tracingConfiguration": found["tracingConfiguration"]} if "tracingConfiguration" in found else {}),
         "type": found["type"],
         "versionDescription": None,
     }

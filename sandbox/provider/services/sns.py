@@ -135,7 +135,7 @@ def _check_fifo(inputs: Props) -> Iterable[Failure]:
     if isinstance(topic, str) and isinstance(fifo, bool) and fifo != topic.endswith(".fifo"):
         yield (
             "name",
-            f"the name of a FIFO topic, and of no other, ends in .fifo; got {topic!r} with fifoTopic={str(fifo).lower()}",
+            f"the name of a FIFO topic, and of no other, ends in .fifo; got {topic!r} with fifoTopic={fifo}",
         )
     if inputs.get("contentBasedDeduplication") is True and fifo is False:
         yield "contentBasedDeduplication", "content-based deduplication is for FIFO topics only"
@@ -179,7 +179,10 @@ def _update_policy(context: Context, id_: str, old: Props, new: Props, changed: 
 def _delete_policy(context: Context, id_: str, state: Props) -> None:
     """A topic always has a policy: as upstream, what is left is AWS's default one."""
     owner = state.get("owner") or context.session.account
-    actions = "GetTopicAttributes SetTopicAttributes AddPermission RemovePermission DeleteTopic Subscribe ListSubscriptionsByTopic Publish"
+    actions = (
+        "GetTopicAttributes SetTopicAttributes AddPermission RemovePermission DeleteTopic Subscribe "
+        "ListSubscriptionsByTopic Publish"
+    )
     document = {
         "Version": "2008-10-17",
         "Id": "__default_policy_ID",

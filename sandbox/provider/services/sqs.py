@@ -115,7 +115,7 @@ def _check_fifo(inputs: Props) -> Iterable[Failure]:
     if isinstance(queue, str) and isinstance(fifo, bool) and fifo != queue.endswith(".fifo"):
         yield (
             "name",
-            f"the name of a FIFO queue, and of no other, ends in .fifo; got {queue!r} with fifoQueue={str(fifo).lower()}",
+            f"the name of a FIFO queue, and of no other, ends in .fifo; got {queue!r} with fifoQueue={fifo}",
         )
     if inputs.get("contentBasedDeduplication") is True and fifo is False:
         yield "contentBasedDeduplication", "content-based deduplication is for FIFO queues only"

@@ -10,12 +10,11 @@ from typing import Any
 import pulumi
 import pytest
 
+from sandbox.provider.config import CONFIG
 from sandbox.provider.schema import Prop
 from sandbox.provider.services import TYPES
-from sandbox.provider.config import CONFIG
 
 _KINDS = {str: "text", int: "integer", float: "number", bool: "boolean", pulumi.Archive: "archive"}
-
 
 
 def _module(token: str) -> Any:
