@@ -54,7 +54,7 @@ def no_such(kind: str, name: str) -> Rejection:
 def no_route(method: str, path: str) -> Rejection:
     """The answer to a request that no operation takes: 405 where the path has others, else 404."""
     methods = sorted({each for each, pattern in _OPERATIONS if pattern.fullmatch(path)})
-    if not methods:
+    if not methods or method in methods:
         return Rejection(HTTPStatus.NOT_FOUND, "there is nothing at this path; GET /openapi.json lists what there is")
     allowed = ", ".join(methods)
     return Rejection(
