@@ -23,7 +23,7 @@ from sandbox.toolchain import ToolchainError
 MESSAGE = DATA / "ride-times-3.json"
 LOUD = re.compile(r"EVENT LOST|DENIED| (ERROR|CRITICAL) |Traceback")
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
 
 

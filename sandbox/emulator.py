@@ -90,6 +90,12 @@ class Emulator:
 
     def start(self) -> bool:
         """Start it, or leave it running if it runs as it should. True: it was started. Raises EmulatorError."""
+        self.state.mkdir(parents=True, exist_ok=True)
+        with (self.state / "start.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second finds it running
+            return self._start()
+
+    def _start(self) -> bool:
         wanted = {"rules_per_bus": self.rules_per_bus, "region": self.region, "code": _code_digest()}
         have = self._settings()
         if self.running():
@@ -97,7 +103,6 @@ class Emulator:
                 return False
             self.stop()
         python = interpreter()
-        self.state.mkdir(parents=True, exist_ok=True)
         port = _port(have.get("port"))
         self._settings_file.write_text(json.dumps({**wanted, "port": port}))
         temporary = self.state / "tmp"

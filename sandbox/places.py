@@ -6,8 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout."""
 
-STATE = ROOT / ".sandbox"
-"""State of the user's own sandbox: emulator, Pulumi backend, logs. Tests have folders of their own."""
+STATE = Path(os.environ.get("SIGNALBOX_SANDBOX") or ROOT / ".sandbox")
+"""State of the user's own sandbox: emulator, Pulumi backend, logs. Another folder is another sandbox, beside it."""
 
 DATA = Path(__file__).parent / "data"
 """Messages as the ride controller sends them."""

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +13,7 @@ from rich.text import Text
 from sandbox.received import Received, Record
 
 _SERVICES = {"sns": "topic", "sqs": "queue", "logs": "log group", "states": "state machine", "kinesis": "stream"}
+_NUMBERS = ("events", "calls", "failed", "data", "messages")
 _WIDTH = 90
 
 
@@ -36,9 +38,11 @@ def show(received: Received, console: Console) -> None:
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]], style: str = "") -> Table | None:
     if not rows:
         return None
-    table = Table(title=title, title_justify="left", title_style="bold", style=style, pad_edge=False)
+    table = Table(
+        title=f"\n{title}", title_justify="left", title_style="bold", style=style, box=SIMPLE_HEAD, pad_edge=False
+    )
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in ("events", "calls") else "left")
+        table.add_column(column, overflow="ellipsis", no_wrap=True, justify="right" if column in _NUMBERS else "left")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     return table
@@ -77,7 +81,16 @@ def _targets(delivery: Record, received: Received) -> Iterator[tuple[str, str]]:
             outcome = json.dumps(calls[-1].get("result", calls[-1].get("error"))) if calls else "not called"
             yield f"{what} {name}", outcome
     else:
-        yield f"{kind} {delivery['target']}", delivery["input"]
+        yield f"{kind} {delivery['target']}", _essence(delivery["input"])
+
+
+def _essence(text: str) -> str:
+    """Of a whole event its detail: the rest is the same for every event of a route."""
+    try:
+        given = json.loads(text)
+    except ValueError:
+        return text
+    return json.dumps(given["detail"]) if isinstance(given, dict) and "detail-type" in given else text
 
 
 def _id(call: Record) -> str | None:
@@ -96,7 +109,7 @@ def _functions(received: Received) -> Iterator[tuple[Any, ...]]:
 def _messages(received: Received) -> Iterator[tuple[Any, ...]]:
     for kind in ("mail", "sms"):
         for each in received.of(kind):
-            yield each["to"], each["topic"], each.get("subject", "(SMS)"), _short(each["message"])
+            yield each["to"], each["topic"], each.get("subject", "(SMS)"), _short(_essence(each["message"]))
 
 
 def _metrics(received: Received) -> Iterator[tuple[Any, ...]]:
@@ -113,7 +126,7 @@ def _log_groups(received: Received) -> Iterator[tuple[Any, ...]]:
     for group, events in sorted(received.log_events.items()):
         if events:
             last = events[-1]
-            yield group, len(events), _short(last if isinstance(last, str) else json.dumps(last))
+            yield group, len(events), _short(last if isinstance(last, str) else _essence(json.dumps(last)))
 
 
 def _queues(received: Received) -> Iterator[tuple[Any, ...]]:

@@ -57,11 +57,8 @@ class Sandbox:
         self.emulator.start()
         topic = self.emulator.client("sns").create_topic(Name=PARK_TOPIC)["TopicArn"]
         self._write_provider()
+        self._init_stack()
         self._write_config(topic)
-        (self.state / "pulumi").mkdir(exist_ok=True)
-        known = self.state / "pulumi" / ".pulumi" / "stacks" / self._project_name() / f"{self.stack}.json"
-        if not known.exists():
-            self.pulumi("stack", "init", self.stack)
 
     def stop(self) -> bool:
         """Stop every process of the sandbox. False: none ran."""
@@ -88,15 +85,17 @@ class Sandbox:
             **self.emulator.credentials(),
         }
 
-    def pulumi(self, *arguments: str, show: bool = False) -> str:
+    def pulumi(self, *arguments: str, show: bool = False, folder: Path | None = None) -> str:
         """Run `pulumi` on the stack; what it wrote to stdout. `show`: to the terminal, and nothing is returned.
+
+        `folder`: where, if not in the project's.
 
         Raises PulumiError.
         """
         environment = self._inherited() | self.environment()
         done = subprocess.run(
             ["pulumi", *arguments, *(() if show else ("--non-interactive",))],
-            cwd=self.project,
+            cwd=folder or self.project,
             env=environment,
             executable=str(toolchain.find() / "pulumi"),
             stdout=None if show else subprocess.PIPE,
@@ -137,12 +136,25 @@ class Sandbox:
         shim.write_text(f'#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(ROOT))}\n{run} "$@"\n')
         shim.chmod(0o755)
 
+    @property
+    def _init_folder(self) -> Path:
+        return self.state / "stack-init"
+
+    def _init_stack(self) -> None:
+        """Make the stack, away from the project: Pulumi rewrites the stack's file to put a salt into it."""
+        (self.state / "pulumi").mkdir(exist_ok=True)
+        if (self.state / "pulumi" / ".pulumi" / "stacks" / self._project_name() / f"{self.stack}.json").exists():
+            return
+        self._init_folder.mkdir(exist_ok=True)
+        project = self._init_folder / "Pulumi.yaml"
+        project.write_text(yaml.safe_dump({"name": self._project_name(), "runtime": "python"}))
+        self.pulumi("stack", "init", self.stack, folder=self._init_folder)
+
     def _write_config(self, topic: str) -> None:
         committed = self.project / f"Pulumi.{self.stack}.yaml"
         document = yaml.safe_load(committed.read_text()) if committed.exists() else {}
-        # `stack init` has put the salt of the stack's secrets into our file, and secrets need it again.
-        kept = yaml.safe_load(self.config_file.read_text()) if self.config_file.exists() else {}
-        salt = {key: kept[key] for key in ("encryptionsalt",) if key in kept}
+        made = self._init_folder / self.config_file.name
+        salt = (yaml.safe_load(made.read_text()) or {}) if made.exists() else {}
         machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
         config = {
             **(document.get("config") or {}),

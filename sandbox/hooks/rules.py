@@ -70,6 +70,7 @@ def install() -> None:
 
 def _answering(name: str, call: Call) -> Call:
     def answer(data: dict[str, Any]) -> Answer:
+        record("call", call=name)
         try:
             _fail_if_ordered(name)
             return call(_with_bus_name(data))
@@ -331,6 +332,7 @@ def delete_archive(original: Call) -> Call:
 def put_events(data: dict[str, Any], allow_aws_source: bool = False) -> Answer:
     """PutEvents with AWS's checks of each entry, its size limit, and the time that the entry gives."""
     entries = data.get("Entries") or []
+    record("call", call="PutEvents", entries=len(entries))
     try:
         _fail_if_ordered("PutEvents")
         _count(entries, "entries")

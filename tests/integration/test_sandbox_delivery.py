@@ -266,7 +266,7 @@ def test_a_function_is_invoked_by_permission_and_hands_its_failure_on_by_its_rol
     (message,) = park.messages(failed, 15)
     body = json.loads(message["Body"])
     assert body["requestPayload"]["id"] == event
-    assert body["responsePayload"]["errorMessage"] == event
+    assert (body["responsePayload"]["errorType"], body["responsePayload"]["errorMessage"]) == ("ValueError", event)
     assert body["requestContext"]["approximateInvokeCount"] == 2
 
 
