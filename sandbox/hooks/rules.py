@@ -16,6 +16,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import eventbridge
 
 from sandbox.hooks import faults
+from sandbox.hooks.records import record
 
 RULES_PER_BUS = int(os.environ.get("SIGNALBOX_RULES_PER_BUS", "300"))
 WILDCARD_RULES_PER_BUS = 30
