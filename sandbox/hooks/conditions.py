@@ -5,6 +5,7 @@ Sources: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditi
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html.
 """
 
+import gzip
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -30,8 +31,13 @@ def enforce(
 ) -> Any:
     """MiniStack's check, with the keys of the service added."""
     request = iam_evaluator._signed_request.get()
-    keys = _keys(action, request.body, request.headers) if request else {}
+    keys = _keys(action, _plain(request.body, request.headers), request.headers) if request else {}
     return _enforce(access_key, action, service, region, resource_arn, {**(service_context or {}), **keys})
+
+
+def _plain(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """The body as it was before the SDK compressed it, as SDKs do with PutMetricData above 10 KB."""
+    return gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
 
 
 def _keys(action: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
