@@ -39,6 +39,8 @@ from signalbox.store import (
 
 ABSENT = ""
 """Hash of a declared route that does not exist."""
+GONE = "gone"
+"""In place of that hash when not even the event is declared."""
 ANY = "any"
 """A decision's `declared` when it holds whatever is declared."""
 
@@ -208,7 +210,7 @@ def effective_route(
     event_declared: bool = True,
 ) -> EffectiveRoute:
     """What one route must be: the rules that the module's text says, in order."""
-    now = config_hash(declared)
+    now = config_hash(declared) if event_declared else GONE
 
     def is_(outcome: Outcome, config: JsonObject | None) -> EffectiveRoute:
         return EffectiveRoute(name, config, outcome, declared, edit, decision)
@@ -217,7 +219,7 @@ def effective_route(
         return is_("declared", declared)
     if decision is not None and decision.voids(edit, now):
         return is_("void", declared)
-    if now == config_hash(edit.config):
+    if config_hash(declared) == config_hash(edit.config):
         return is_("converged", declared)
     if not event_declared:
         return is_("orphaned", None)
@@ -349,7 +351,7 @@ def decide(
             edit=edit,
             missing=_missing(edit, targets),
         )
-        decision = _carried(decisions.get(name), edit, config_hash((stored or {}).get(name)), step.hash)
+        decision = _carried(decisions.get(name), edit, stored, declared, name)
         decision, note, conflict = step.take(decision, policy)
         if decision is not None:
             kept[name] = decision
@@ -359,10 +361,22 @@ def decide(
     return Decided(routes, kept, tuple(notes), tuple(conflicts))
 
 
-def _carried(decision: Decision | None, edit: RouteEdit, before: str, now: str) -> Decision | None:
-    """The recorded decision as it bears on `edit` when the declared route goes from the hash `before` to `now`."""
+def _declared_hash(declared: Mapping[str, JsonObject] | None, name: str) -> str:
+    return GONE if declared is None else config_hash(declared.get(name))
+
+
+def _carried(
+    decision: Decision | None,
+    edit: RouteEdit,
+    stored: Mapping[str, JsonObject] | None,
+    declared: Mapping[str, JsonObject] | None,
+    name: str,
+) -> Decision | None:
+    """The recorded decision as it bears on `edit` when the declared routes go from `stored` to `declared`."""
+    before, now = _declared_hash(stored, name), _declared_hash(declared, name)
     voided = decision is not None and decision.voids(edit, before)
-    if before == config_hash(edit.config) != now and not voided:
+    converged = config_hash((stored or {}).get(name)) == config_hash(edit.config)
+    if converged and before != now and not voided:
         # Converged by a deploy that had not seen the edit and so recorded nothing: done with for good all the same.
         return Decision("definitions", edit.revision, ANY, "converged")
     if decision is None or decision.revision < edit.revision:
@@ -393,7 +407,7 @@ class _Step:
 
     @property
     def hash(self) -> str:
-        return config_hash(self.declared)
+        return config_hash(self.declared) if self.event_declared else GONE
 
     def take(self, decision: Decision | None, policy: Policy) -> tuple[Decision | None, Note | None, Problem | None]:
         """The decision to write, what to tell the reviewer, and the conflict that stops the deploy."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from signalbox.canonical import canonical
-from signalbox.classic import TARGETS_PER_RULE, read_mark
+from signalbox.classic import TARGETS_PER_RULE, Rule, read_mark
 from signalbox.model import DEFAULT_ATTEMPTS, DEFAULT_MAX_AGE_SECONDS
 from signalbox.names import rule_name
+from signalbox.problems import Problem
 from signalbox.reconcile.wanted import WantedRule
 
 Live = Mapping[str, Any]
@@ -43,6 +44,23 @@ def owner(rule: Live, stack: str) -> tuple[str, str] | None:
     if mark is None or mark[0] != stack or rule.get("ManagedBy") or rule["Name"] != rule_name(mark[1], mark[2]):
         return None
     return mark[1], mark[2]
+
+
+def clashes(wanted: Iterable[Rule], live: Iterable[Live], stack: str) -> list[Problem]:
+    """The rules that a deploy would make over rules that are not ours: PutRule adopts what it finds, in silence."""
+    foreign = {rule["Name"]: rule for rule in live if owner(rule, stack) is None}
+    return [
+        Problem(
+            code="foreign-rule",
+            what=f"a rule named {rule.name} is on the bus and is not ours",
+            got=f"description {foreign[rule.name].get('Description', '')!r}",
+            allowed=f"description {rule.description!r}",
+            fix="delete that rule, or give the route another name",
+            path=f"{rule.event_id}/{rule.route}",
+        )
+        for rule in wanted
+        if rule.name in foreign
+    ]
 
 
 @dataclass(frozen=True, slots=True)

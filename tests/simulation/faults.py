@@ -1,0 +1,114 @@
+"""Which fault happens where: drawn from the seed, and counted, so that a range of seeds can say what it covered."""
+
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+
+READS = ("list_rules", "list_targets_by_rule")
+RULE_WRITES = ("put_rule", "put_targets", "remove_targets", "delete_rule")
+
+BEFORE = ("crash-before", "throttled", "error-before")
+AFTER = ("crash-after", "error-after", "no-answer")
+
+KINDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "reconciler": {
+        "list_rules": ("crash-before", "throttled", "error-before", "crash-after", "stale"),
+        "list_targets_by_rule": ("crash-before", "throttled", "error-before", "crash-after", "stale"),
+        "put_rule": (*BEFORE, *AFTER, "concurrent", "quota"),
+        "put_targets": (*BEFORE, *AFTER, "concurrent"),
+        "remove_targets": (*BEFORE, *AFTER, "concurrent"),
+        "delete_rule": (*BEFORE, *AFTER, "concurrent"),
+        "query": ("crash-before", "throttled", "error-before", "crash-after"),
+        "put_item": (*BEFORE, *AFTER),
+        "delete_item": (*BEFORE, *AFTER),
+    },
+    "api": {
+        "get_item": ("crash-before", "throttled", "error-before", "crash-after"),
+        "transact_write_items": (*BEFORE, *AFTER, "conflict"),
+    },
+    "deploy": {
+        "query": ("crash-before", "throttled", "error-before", "crash-after"),
+        "list_rules": ("crash-before", "error-before", "stale"),
+        "put_item": (*BEFORE, *AFTER),
+        "delete_item": (*BEFORE, *AFTER),
+        "put_rule": (*BEFORE, *AFTER, "concurrent", "quota"),
+        "put_targets": (*BEFORE, *AFTER, "concurrent"),
+        "remove_targets": (*BEFORE, *AFTER, "concurrent"),
+        "delete_rule": (*BEFORE, *AFTER, "concurrent"),
+    },
+}
+
+CIRCUMSTANCES = (
+    "stream dropped",
+    "stream duplicated",
+    "stream reordered",
+    "stream expired",
+    "passes overlap",
+    "deploy and pass overlap",
+    "two deploys at once",
+    "deploy died halfway",
+    "older revision deployed",
+    "edit while a deploy runs",
+    "rule changed by hand",
+    "rule deleted by hand",
+    "target removed by hand",
+    "rule disabled by hand",
+    "target added by hand",
+    "frozen",
+    "released",
+    "target missing",
+    "quota reached",
+    "conflict: fail",
+    "conflict: definitions",
+    "conflict: store",
+    "converged",
+    "edit void",
+    "event gone with edits",
+    "foreign rule has the name",
+    "edit refused: too many at once",
+    "precondition failed",
+    "does not fit one rule",
+)
+
+
+def sites() -> Iterator[str]:
+    """Every place where a fault can be put in, and every circumstance that the simulation knows."""
+    for kind, operations in KINDS.items():
+        for operation, faults in operations.items():
+            for fault in faults:
+                yield f"{kind} {operation} {fault}"
+    for operation in ("put_targets", "remove_targets"):
+        for count in range(1, 6):
+            for mask in range(1, 2**count):
+                yield f"reconciler {operation} failed entries {mask:0{count}b}"
+    yield from CIRCUMSTANCES
+
+
+class Faults:
+    """The faults of one run. `rate` is the chance of one at a call."""
+
+    def __init__(self, rng: Random, rate: float, covered: Counter[str]) -> None:
+        self._rng = rng
+        self.rate = rate
+        self._covered = covered
+
+    def draw(self, kind: str, operation: str) -> str:
+        """The fault of this call, "" for none."""
+        if self.rate == 0 or self._rng.random() >= self.rate:
+            return ""
+        faults = [each for each in KINDS.get(kind, {}).get(operation, ()) if each not in ("stale", "quota")]
+        return self._rng.choice(faults) if faults else ""
+
+    def stale(self, kind: str, operation: str) -> bool:
+        """Does this list show an older state?"""
+        return self.rate > 0 and "stale" in KINDS.get(kind, {}).get(operation, ()) and self._rng.random() < 0.15
+
+    def subset(self, kind: str, operation: str, count: int) -> int:
+        """Which of `count` entries fail, as a bit mask; 0 for none."""
+        if kind != "reconciler" or self.rate == 0 or count == 0 or self._rng.random() >= 0.25:
+            return 0
+        return self._rng.randrange(1, 2**count)
+
+    def hit(self, site: str) -> None:
+        """Counts a fault that really happened."""
+        self._covered[site] += 1
