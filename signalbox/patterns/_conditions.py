@@ -58,6 +58,11 @@ class Condition(NamedTuple):
                 case = " in any case" if modifier == "equals-ignore-case" else ""
                 return f"be there and not {relation}{' or '.join(quoted)}{case}"
 
+    @property
+    def wild(self) -> bool:
+        """Is it about wildcards (`wildcard`, or `anything-but` with `wildcard`)?"""
+        return "wildcard" in (self.operator, self.modifier)
+
     def accepts(self, value: Any) -> bool:
         """Does a field with this one JSON value (no array, no object) meet the condition?"""
         return ValueIndex([((self,), None)]).any(value)
@@ -96,6 +101,11 @@ class Leaf:
     def absent(self) -> bool:
         """May the field be missing?"""
         return any(c.operator == "exists" and c.values == ("false",) for c in self.conditions)
+
+    @property
+    def wild(self) -> bool:
+        """Has it a condition with wildcards?"""
+        return any(condition.wild for condition in self.conditions)
 
     @property
     def words(self) -> str:

@@ -65,12 +65,9 @@ class Pattern:
 
     __slots__ = ("_empty_names", "_tree", "alternatives", "leaves")
 
-    def __init__(self, alternatives: list[dict[str, Leaf]], leaves: list[Leaf]) -> None:
-        self.alternatives: tuple[tuple[Leaf, ...], ...] = tuple(
-            tuple(sorted(alternative.values(), key=lambda leaf: leaf.field.encode("utf-16-be", "surrogatepass")))
-            for alternative in alternatives
-        )
-        self.leaves = tuple(leaves)
+    def __init__(self, alternatives: tuple[tuple[Leaf, ...], ...], leaves: tuple[Leaf, ...]) -> None:
+        self.alternatives = alternatives
+        self.leaves = leaves
         fields = {leaf.field for leaf in leaves}
         self._tree = Node.of(fields)
         self._empty_names = reads_empty_names(fields)
@@ -113,17 +110,17 @@ class Pattern:
 
 def check(pattern: str | Mapping[str, Any]) -> list[PatternError]:
     """Every reason for which EventBridge would refuse the pattern, in the order of the text; [] for a good one."""
-    return read(pattern)[2]
+    return read(pattern).faults
 
 
 def compile(pattern: str | Mapping[str, Any] | Pattern) -> Pattern:
     """The pattern, ready to match. Raises PatternError, the first of `check`, when EventBridge would refuse it."""
     if isinstance(pattern, Pattern):
         return pattern
-    alternatives, leaves, faults = read(pattern)
-    if faults:
-        raise faults[0]
-    return Pattern(alternatives, leaves)
+    reading = read(pattern)
+    if reading.faults:
+        raise reading.faults[0]
+    return Pattern(reading.alternatives, reading.leaves)
 
 
 def matches(pattern: str | Mapping[str, Any] | Pattern, event: str | Mapping[str, Any]) -> bool:
@@ -143,8 +140,4 @@ def leaves(pattern: str | Mapping[str, Any] | Pattern) -> Iterator[Leaf]:
 
 def has_wildcard(pattern: str | Mapping[str, Any] | Pattern) -> bool:
     """Does the pattern count against the quota of rules with wildcards? (Also `anything-but` with `wildcard`.)"""
-    return any(
-        "wildcard" in (condition.operator, condition.modifier)
-        for leaf in compile(pattern).leaves
-        for condition in leaf.conditions
-    )
+    return any(leaf.wild for leaf in compile(pattern).leaves)

@@ -8,6 +8,7 @@ each a mapping of field to conditions, and a field written twice in one alternat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from signalbox.patterns._complexity import MAX_COMPLEXITY, REASON, complexity
 from signalbox.patterns._conditions import Condition, Leaf
 from signalbox.patterns._errors import PatternError
 from signalbox.patterns._index import Refusal, wildcard_pieces
@@ -47,23 +48,43 @@ class _Level(NamedTuple):
     branch_of: "_Level | None"
 
 
-def read(pattern: str | Mapping[str, Any]) -> tuple[list[Alternative], list[Leaf], list[PatternError]]:
-    """Alternatives and leaves of `pattern`, and every fault; with faults the first two mean nothing."""
+class Reading(NamedTuple):
+    """What a pattern means: its alternatives, each with its leaves in the order in which the reference takes fields,
+    and all leaves in the order of the text. With `faults` both mean nothing.
+    """
+
+    alternatives: tuple[tuple[Leaf, ...], ...]
+    leaves: tuple[Leaf, ...]
+    faults: list[PatternError]
+
+
+def read(pattern: str | Mapping[str, Any]) -> Reading:
+    """Reads `pattern`, JSON text or an object."""
     if isinstance(pattern, str):
         try:
             tokens = tokens_of_text(pattern)
         except PatternError as error:
-            return [], [], [error]
+            return Reading((), (), [error])
     elif isinstance(pattern, Mapping):
         try:
             tokens = tokens_of_object(pattern)
         except PatternError as error:
-            return [], [], [error]
+            return Reading((), (), [error])
     else:
-        return [], [], [PatternError("Filter is not an object")]
+        return Reading((), (), [PatternError("Filter is not an object")])
     reader = _Reader(tokens)
     reader.read()
-    return reader.alternatives, reader.leaves, reader.faults
+    if reader.faults:
+        return Reading((), (), reader.faults)
+    fields = sorted(
+        {leaf.field for leaf in reader.leaves}, key=lambda field: field.encode("utf-16-be", "surrogatepass")
+    )
+    alternatives = tuple(tuple(each[field] for field in fields if field in each) for each in reader.alternatives)
+    wild = next((leaf for leaf in reader.leaves if leaf.wild), None)
+    faults = []
+    if wild is not None and complexity(alternatives) > MAX_COMPLEXITY:
+        faults.append(PatternError(REASON, wild.place, wild.line, wild.column))
+    return Reading(alternatives, tuple(reader.leaves), faults)
 
 
 class _Reader:
