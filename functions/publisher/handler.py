@@ -30,7 +30,7 @@ class RideTimes:
 def handle(event: Any, context: Any) -> None:
     """Publish the ride times of an SNS notification."""
     bus = AwsBus(client("events"), os.environ["BUS"])
-    queue = Queue(client("sqs"), os.environ["UNDELIVERED"])
+    queue = Queue(client, os.environ["UNDELIVERED"])
 
     def in_time() -> bool:
         return context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS

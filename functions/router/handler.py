@@ -19,9 +19,9 @@ def handle(event: Any, context: Any) -> dict[str, Any] | None:
     """Route one event that a rule handed over, or a batch of the retry queue's messages."""
     router = Router(
         schemas=_kept_schemas(),
-        targets=AwsTargets(os.environ["NAME"], os.environ["FLOWS"], client("lambda"), client("stepfunctions")),
-        retry=Queue(client("sqs"), os.environ["RETRY"]),
-        dead=Queue(client("sqs"), os.environ["UNDELIVERED"]),
+        targets=AwsTargets(os.environ["NAME"], os.environ["FLOWS"], client),
+        retry=Queue(client, os.environ["RETRY"]),
+        dead=Queue(client, os.environ["UNDELIVERED"]),
         remaining=context.get_remaining_time_in_millis,
     )
     if sqs_batch.is_batch(event):

@@ -9,7 +9,7 @@ Limits: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 
 import base64
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from signalbox.runtime.aws import calls
@@ -26,16 +26,16 @@ _ERROR_LENGTH = 500
 
 
 class Queue:
-    """An SQS queue: `client` is a botocore SQS client."""
+    """An SQS queue. `client` gives the botocore client of a service, asked for when there is something to send."""
 
-    def __init__(self, client: Any, url: str) -> None:
+    def __init__(self, client: Callable[[str], Any], url: str) -> None:
         self._client = client
         self._url = url
 
     def send(self, document: Mapping[str, Any], delay: int = 0) -> None:
         """Send `document` as one message, to be seen after `delay` seconds. Raises Refused or Unavailable."""
         with calls():
-            self._client.send_message(QueueUrl=self._url, DelaySeconds=delay, **pack(document))
+            self._client("sqs").send_message(QueueUrl=self._url, DelaySeconds=delay, **pack(document))
 
 
 def undelivered(

@@ -1,5 +1,6 @@
 """Starting functions and flows on AWS, for the Router."""
 
+from collections.abc import Callable
 from typing import Any
 
 from signalbox.names import physical
@@ -17,19 +18,18 @@ FLOW_NAME_LIMIT = 80
 
 class AwsTargets:
     """The functions and state machines of the stack `stack`. `flows` is the ARN of state machines up to their name;
-    `lambdas` and `states` are botocore clients."""
+    `client` gives the botocore client of a service, asked for when it is needed: most events need one of the two."""
 
-    def __init__(self, stack: str, flows: str, lambdas: Any, states: Any) -> None:
+    def __init__(self, stack: str, flows: str, client: Callable[[str], Any]) -> None:
         self._stack = stack
         self._flows = flows
-        self._lambdas = lambdas
-        self._states = states
+        self._client = client
 
     def start_function(self, name: str, payload: str) -> None:
         """Invoke `<stack>-<name>` asynchronously. Raises Refused (`TooLarge` above 1 MB) or Unavailable."""
         _fits(payload, FUNCTION_BYTES)
         with calls():
-            self._lambdas.invoke(
+            self._client("lambda").invoke(
                 FunctionName=physical(self._stack, name, FUNCTION_NAME_LIMIT),
                 InvocationType="Event",
                 Payload=payload.encode(),
@@ -40,7 +40,7 @@ class AwsTargets:
         _fits(payload, FLOW_BYTES)
         try:
             with calls():
-                self._states.start_execution(
+                self._client("stepfunctions").start_execution(
                     stateMachineArn=f"{self._flows}{physical(self._stack, name, FLOW_NAME_LIMIT)}",
                     name=run,
                     input=payload,

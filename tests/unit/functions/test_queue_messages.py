@@ -24,7 +24,7 @@ def event_of(text: str) -> dict[str, object]:
 def sent(document: dict[str, object]) -> dict[str, object]:
     """What the receiver of `document` reads, through a queue that refuses what SQS refuses."""
     sqs = Sqs()
-    Queue(sqs, "url").send(document)
+    Queue(lambda _: sqs, "url").send(document)
     (message,) = sqs.messages["url"]
     return unpack(message["body"], message["attributes"])
 
