@@ -25,7 +25,7 @@ def open_in(folder: Path) -> None:
 
 def record(kind: str, **what: Any) -> None:
     """Append one record. Values that are no JSON are written as their text."""
-    line = json.dumps({"at": round(time.time(), 3), "kind": kind, **what}, default=str)
+    line = json.dumps({"at": time.time(), "kind": kind, **what}, default=str)
     with _lock:
         assert _file is not None, "records.open_in comes first"
         with _file.open("a", encoding="utf-8") as file:

@@ -69,9 +69,10 @@ def render(paths: Mapping[str, str], template: str, event: Mapping[str, Any], co
             return _PLACEHOLDER.sub(inside, text)
         return _json(values[text[1:-1]]) if text[1:-1] in values else text
 
-    if '"' not in template and "{" not in template:  # plain text: every variable is part of a sentence
+    text = _TOKEN.sub(token, template)
+    if '"' not in template and not _is_json(text):  # plain text: every variable is part of a sentence
         return _PLACEHOLDER.sub(lambda match: _plain(values.get(match[1], match[0])), template)
-    return _TOKEN.sub(token, template)
+    return text
 
 
 def lookup(event: Mapping[str, Any], path: str) -> Any:
@@ -111,6 +112,14 @@ def _present(value: Any) -> Any:
 
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) else _json(value).replace('"', "")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _json(value: Any) -> str:
