@@ -88,7 +88,7 @@ class Validator:
                 return []
             found: list[Violation] = []
             for error in self._compiled.iter_errors(value):
-                found.append(Violation(tuple(error.instance_path), _bounded(error.message)))
+                found.append(Violation(path_in(value, error.instance_path), _bounded(error.message)))
                 if len(found) == limit:
                     break
             return found
@@ -114,7 +114,7 @@ def check_schema(schema: Mapping[str, Json]) -> list[SchemaFault]:
     for error in _meta().iter_errors(schema):
         allowed = _bounded(error.message)
         faults.append(
-            SchemaFault("schema-invalid", "no valid JSON Schema", tuple(error.instance_path), allowed=allowed)
+            SchemaFault("schema-invalid", "no valid JSON Schema", path_in(schema, error.instance_path), allowed=allowed)
         )
         if len(faults) == ERRORS:
             break
@@ -141,6 +141,24 @@ def check_schema(schema: Mapping[str, Json]) -> list[SchemaFault]:
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
             faults.append(SchemaFault("schema-invalid", "no usable JSON Schema", allowed=_bounded(_first_line(error))))
     return faults
+
+
+def path_in(value: Json, steps: Iterable[str | int]) -> SchemaPath:
+    """`steps` as a path in `value`: the validator tells the key "0" of an object as the index 0, and leaves out keys
+    that are empty. Ends early, at a whole that holds the part, where a step leads nowhere."""
+    path: list[str | int] = []
+    for step in steps:
+        if isinstance(value, Mapping):
+            step = str(step)
+            while step not in value and isinstance(value.get(""), Mapping):
+                path.append("")
+                value = value[""]
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            break
+        path.append(step)
+    return tuple(path)
 
 
 def subschemas(schema: Json, path: SchemaPath = ()) -> Iterator[tuple[SchemaPath, Mapping[str, Json]]]:

@@ -7,7 +7,6 @@ could not be run. Whatever the file prints goes to standard error.
 
 import contextlib
 import json
-import math
 import os
 import runpy
 import sys
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 DEPTH = 100
+LEFT_OUT = object()
+"""In place of what JSON does not have."""
 
 
 def main(file: str, names: list[str]) -> dict[str, Any]:
@@ -35,27 +36,43 @@ def main(file: str, names: list[str]) -> dict[str, Any]:
         return {"error": {"what": f"the file raised {text}", "line": lines[-1] if lines else 0}}
     faults: list[dict[str, Any]] = []
     dicts = {name: as_json(variables[name], [name], faults) for name in names if name in variables}
-    return {"dicts": dicts, "faults": faults}
+    return {"dicts": {name: made for name, made in dicts.items() if made is not LEFT_OUT}, "faults": faults}
 
 
 def as_json(value: Any, path: list[str | int], faults: list[dict[str, Any]]) -> Any:
     """`value` as JSON; what JSON does not have is told in `faults` and left out. Tuples are lists."""
-    if value is None or isinstance(value, bool | str | int):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, float) and math.isfinite(value):
+    if isinstance(value, str) and _is_whole(value):
+        return value
+    if isinstance(value, int | float) and abs(value) <= sys.float_info.max:  # not so for NaN
         return value
     if len(path) <= DEPTH and isinstance(value, dict):
         made = {}
         for key, inner in value.items():
-            if isinstance(key, str):
-                made[key] = as_json(inner, [*path, key], faults)
+            if isinstance(key, str) and _is_whole(key):
+                part = as_json(inner, [*path, key], faults)
+                if part is not LEFT_OUT:
+                    made[key] = part
             else:
-                faults.append({"path": path, "got": f"the key {key!r}"[:100]})
+                faults.append({"path": path, "got": f"the key {key!a}"[:100]})
         return made
     if len(path) <= DEPTH and isinstance(value, list | tuple):
-        return [as_json(inner, [*path, index], faults) for index, inner in enumerate(value)]
-    faults.append({"path": path, "got": f"{type(value).__name__} {value!r}"[:100]})
-    return None
+        parts = [as_json(inner, [*path, index], faults) for index, inner in enumerate(value)]
+        return [part for part in parts if part is not LEFT_OUT]
+    # The type says it where the value has no end, or more digits than Python turns into text.
+    shown = "" if isinstance(value, int | dict | list | tuple) else f" {value!a}"
+    faults.append({"path": path, "got": f"{type(value).__name__}{shown}"[:100]})
+    return LEFT_OUT
+
+
+def _is_whole(text: str) -> bool:
+    """Can `text` be written as UTF-8? Half a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import jsonschema_rs
 from signalbox.definitions.places import Document, Path
 from signalbox.model import Json
 from signalbox.problems import Problem, did_you_mean
+from signalbox.schema import path_in
 
 MetaSchema = Literal["event", "routes", "destinations", "function", "sample"]
 
@@ -70,7 +71,7 @@ def _validator(schema: MetaSchema) -> jsonschema_rs.Validator:
 
 
 def _problems(document: Document, error: jsonschema_rs.ValidationError) -> Iterator[tuple[Path, Problem]]:
-    path: Path = tuple(error.instance_path)
+    path: Path = path_in(document.value, error.instance_path)
     kind: Any = error.kind
     home = _keyword_home(error)
     if kind.name == "propertyNames":

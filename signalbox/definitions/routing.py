@@ -12,6 +12,7 @@ from signalbox.definitions.fields import check_fields
 from signalbox.definitions.matchers import changed_numbers, check_pattern
 from signalbox.definitions.meta import form_problems, shown
 from signalbox.definitions.places import Document, Path
+from signalbox.definitions.sayable import check_sayable
 from signalbox.definitions.transformers import check_transformer, is_json_path, template_values
 from signalbox.model import ROUTER_KINDS, Event, Json, Route, route_from_config, target_from_config
 from signalbox.problems import Problem, errors
@@ -35,6 +36,8 @@ def check_routing_config(event: Event, configs: Json, registry: Registry, *, run
                 "routes-too-many", "too many routes", got=str(len(configs)), allowed=f"at most {ROUTES_PER_EVENT}"
             )
         ]
+    if unsayable := check_sayable(document):
+        return unsayable
     found = form_problems(document, "routes")
     problems = [problem for _, problem in found]
     bad = {path[0] for path, _ in found if path}

@@ -75,10 +75,11 @@ def _run(path: FilePath) -> dict[str, Any]:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return {"error": {"what": f"the file ran longer than {SECONDS} s", "line": 0}}
-    if done.returncode or len(done.stdout) > FILE_BYTES:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        what = "the file's dicts are too big" if not done.returncode else f"the file could not be run: {said}"
-        return {"error": {"what": what, "line": 0}}
+    if done.returncode or not done.stdout:
+        said = " ".join(done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:])[:200]
+        return {"error": {"what": f"the file could not be run: {said or 'it ended the process'}", "line": 0}}
+    if len(done.stdout) > FILE_BYTES:
+        return {"error": {"what": f"the file's dicts are too big: more than {FILE_BYTES} bytes", "line": 0}}
     return json.loads(done.stdout)
 
 

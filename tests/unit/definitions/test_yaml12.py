@@ -79,13 +79,17 @@ def test_a_number_that_json_does_not_have_is_refused(word: str) -> None:
     assert (problem.code, problem.file, problem.line, problem.path) == ("yaml-number", "f.yaml", 2, "a[0]")
 
 
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+KEYS = st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=80
+)  # YAML takes 1,024 bytes as a key, escapes counted
 JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(10**30), 10**30)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
     max_leaves=20,
 )
 
