@@ -42,10 +42,15 @@ def digest(value: Any, length: int = 16) -> str:
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
+
 def _string(text: str) -> str:
+    if text.isascii():
+        return _ENCODER.encode(text)
     # Go escapes these two even when HTML escaping is off, and replaces what is no Unicode scalar value.
     clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return json.dumps(clean, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return _ENCODER.encode(clean).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _number(number: int | float) -> str:
