@@ -19,7 +19,7 @@ from components.processing_functions import ProcessingFunctions, ProcessingFunct
 from components.registry import Registry, RegistryArgs
 from components.router import Router, RouterArgs
 from components.settings import read_settings
-from components.triggers import Triggers
+from components.triggers import Triggers, topics_of
 from signalbox.classic import ROUTER, feed_name, feeds
 
 ROOT = Path(__file__).parent
@@ -35,6 +35,11 @@ code = pack_code(FUNCTIONS, definitions, settings)
 functions = definitions.functions
 foreign = feeds(each.event for each in plan.events.values())
 
+destinations = Destinations(
+    "destinations",
+    DestinationsArgs(scope, definitions.destinations, settings.subscriptions, settings.log_retention_days),
+)
+topics = {**destinations.arns("topic"), **settings.topics}
 bus = Bus(
     "bus",
     BusArgs(
@@ -42,13 +47,10 @@ bus = Bus(
         archive_days=settings.archive_days,
         router_timeout=functions[ROUTER].timeout,
         foreign_rules=tuple(scope.foreign_rule_arn(each, feed_name(scope.name, each)) for each in foreign),
+        topics=topics_of(functions.values(), topics),
     ),
 )
 store = EventStore("store", EventStoreArgs(scope, settings.deletion_protection))
-destinations = Destinations(
-    "destinations",
-    DestinationsArgs(scope, definitions.destinations, settings.subscriptions, settings.log_retention_days),
-)
 layer = Layer(
     "layer",
     LayerArgs(scope, code.layer, settings.runtime, settings.architecture),
@@ -77,7 +79,7 @@ lambdas = LambdaSettings(
     },
 )
 triggers = Triggers(
-    topics={**destinations.arns("topic"), **settings.topics},
+    topics=topics,
     queues={**destinations.arns("queue"), "retry": bus.retry.arn},
     failures=bus.undelivered,
 )

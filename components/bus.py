@@ -1,6 +1,8 @@
 """The event bus, its archive, and the two queues of events that are not delivered yet, or could not be."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -23,12 +25,13 @@ VISIBILITY_FACTOR = 6
 @dataclass(frozen=True, slots=True)
 class BusArgs:
     """`archive_days` 0 keeps events for ever. `router_timeout` is that of the Router's function, in seconds.
-    `foreign_rules` are ARNs of feed rules on other buses."""
+    `foreign_rules` are ARNs of feed rules on other buses, `topics` those of topics that start functions."""
 
     scope: Scope
     archive_days: int
     router_timeout: int
     foreign_rules: tuple[str, ...] = ()
+    topics: tuple[pulumi.Input[str], ...] = ()
 
 
 class Bus(Component):
@@ -52,18 +55,15 @@ class Bus(Component):
             sqs_managed_sse_enabled=True,
             opts=self.child(),
         )
-        # Without this policy EventBridge loses what it cannot deliver, in silence. Our own functions need no statement
-        # here: they send with their roles' permissions.
+        # Without this policy EventBridge and SNS lose what they cannot deliver, in silence. Our own functions need no
+        # statement here: they send with their roles' permissions.
         self.undelivered_policy = aws.sqs.QueuePolicy(
             f"{name}-undelivered-policy",
             queue_url=self.undelivered.url,
             policy=document(
-                allow(
-                    ["sqs:SendMessage"],
-                    [self.undelivered.arn],
-                    services=["events.amazonaws.com"],
-                    conditions={"ArnLike": {"aws:SourceArn": [scope.rules_arn, *args.foreign_rules]}},
-                )
+                self._let_in("events.amazonaws.com", [scope.rules_arn, *args.foreign_rules]),
+                # https://docs.aws.amazon.com/sns/latest/dg/sns-configure-dead-letter-queue.html
+                *([self._let_in("sns.amazonaws.com", args.topics)] if args.topics else []),
             ),
             opts=self.child(),
         )
@@ -79,3 +79,11 @@ class Bus(Component):
             opts=self.child(),
         )
         self.register_outputs({"name": self.bus.name, "undelivered": self.undelivered.url})
+
+    def _let_in(self, service: str, sources: Sequence[pulumi.Input[str]]) -> dict[str, Any]:
+        return allow(
+            ["sqs:SendMessage"],
+            [self.undelivered.arn],
+            services=[service],
+            conditions={"ArnLike": {"aws:SourceArn": list(sources)}},
+        )

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pulumi
 import pulumi_aws as aws
-from signalbox.api import ROUTE_KEYS
 
 from components.component import Component
 from components.lambda_function import LambdaFunction, LambdaFunctionArgs, LambdaSettings
 from components.policy import allow, document
 from components.triggers import allow_invoke
+from signalbox.api import ROUTE_KEYS
 from signalbox.model import Function
 
 STEADY_REQUESTS_PER_SECOND = 50

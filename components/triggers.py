@@ -1,6 +1,6 @@
 """What starts a function besides routes: wiring a trigger makes the permission and the subscription together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -23,6 +23,12 @@ class Triggers:
     topics: Mapping[str, pulumi.Input[str]]
     queues: Mapping[str, pulumi.Input[str]]
     failures: aws.sqs.Queue
+
+
+def topics_of(functions: Iterable[Function], topics: Mapping[str, pulumi.Input[str]]) -> tuple[pulumi.Input[str], ...]:
+    """The ARNs of the topics that start one of `functions`; `topics` are the known ones by name."""
+    named = {each["topic"] for function in functions for each in function.triggers if "topic" in each}
+    return tuple(topics[name] for name in sorted(named) if name in topics)
 
 
 def allow_invoke(

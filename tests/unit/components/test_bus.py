@@ -24,6 +24,14 @@ def test_a_feed_rule_on_another_bus_may_write_to_undelivered_too():
     assert statement["Condition"]["ArnLike"]["aws:SourceArn"][1:] == [feed]
 
 
+def test_a_topic_that_starts_a_function_may_write_to_undelivered_what_it_cannot_hand_over():
+    topic = "arn:aws:sns:eu-central-1:123456789012:ride-times"
+    _, statement = policy(bus(topics=(topic,)).the("QueuePolicy"))
+    assert statement["Principal"] == {"Service": ["sns.amazonaws.com"]}
+    assert statement["Action"] == ["sqs:SendMessage"]
+    assert statement["Condition"] == {"ArnLike": {"aws:SourceArn": [topic]}}
+
+
 def test_queues_keep_messages_as_long_as_sqs_can_and_are_encrypted():
     for queue in bus().of("Queue"):
         assert queue.inputs["messageRetentionSeconds"] == 14 * 86_400
