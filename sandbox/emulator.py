@@ -170,11 +170,17 @@ class Emulator:
             raise EmulatorError(f"GET {path}: {answer.status} {body[:300].decode(errors='replace')}")
         return json.loads(body)
 
-    def fail_next(self, call: str, entries: Sequence[int] = (), code: str = "InternalFailure") -> None:
-        """The next `call` ("PutRule", …) fails with `code`; or ("PutEventsEntries", …) just its `entries`, from 0."""
+    def fail_next(
+        self, call: str, entries: Sequence[int] = (), code: str = "InternalFailure", holding: str = ""
+    ) -> None:
+        """The next `call` ("PutRule", …) fails with `code`; or ("PutEventsEntries", …) just its `entries`, from 0.
+
+        `holding`: the next ("Invoke") whose payload holds this text.
+        """
         file = self.state / "faults.json"
         faults = json.loads(file.read_text()) if file.exists() else []
-        file.write_text(json.dumps([*faults, {"call": call, "entries": list(entries), "code": code}]))
+        fault = {"call": call, "entries": list(entries), "code": code, "holding": holding}
+        file.write_text(json.dumps([*faults, fault]))
 
     @property
     def _settings_file(self) -> Path:

@@ -1,7 +1,8 @@
 """Faults to order: a test says which call is to fail, and the next such call does.
 
 The host writes `faults.json` (see `Emulator.fail_next`), a list of `{"call": "PutEvents", "code": "…"}` for a whole
-call and `{"call": "PutEventsEntries", "entries": [3, 7], "code": "…"}` for some of its entries. Each is used once.
+call and `{"call": "PutEventsEntries", "entries": [3, 7], "code": "…"}` for some of its entries. With `holding`, a text,
+it waits for a call whose input holds that text. Each is used once.
 """
 
 import json
@@ -19,14 +20,14 @@ def open_in(folder: Path) -> None:
     _file = folder / "faults.json"
 
 
-def take(call: str) -> dict[str, Any] | None:
-    """The first ordered fault of `call`, which is used up by this."""
+def take(call: str, text: str = "") -> dict[str, Any] | None:
+    """The first ordered fault of `call`, whose input is `text`; it is used up by this."""
     with _lock:
         if _file is None or not _file.exists():
             return None
         faults = json.loads(_file.read_text())
         for position, fault in enumerate(faults):
-            if fault["call"] == call:
+            if fault["call"] == call and fault.get("holding", "") in text:
                 del faults[position]
                 _file.write_text(json.dumps(faults))
                 return fault

@@ -16,7 +16,7 @@ from ministack.core.arn import parse_arn
 from ministack.core.responses import error_response_json, get_account_id, get_region, request_scope
 from ministack.services import apigateway, lambda_svc, sns
 
-from sandbox.hooks import activity
+from sandbox.hooks import activity, faults
 from sandbox.hooks.permissions import role_may, service_may, service_may_assume
 from sandbox.hooks.queues import QueueRefused, send, send_as_service
 from sandbox.hooks.records import log, record
@@ -30,6 +30,8 @@ DEFAULT_RETRIES = 2
 DEFAULT_MAX_AGE_SECONDS = 21_600
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ASYNC_PAYLOAD_BYTES = 1_048_576
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
+_INVOKE_ERRORS = {"ResourceConflictException": 409, "TooManyRequestsException": 429}
 
 _DESTINATION_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}
 # What the execution role needs on its source, else the mapping reads nothing:
@@ -112,9 +114,12 @@ def denied(who: str, role: str, action: str, resource: str) -> None:
 
 
 async def invoke(name: str, event: Any, headers: Mapping[str, str], *rest: Any, **more: Any) -> Any:
-    """The Invoke API, with the limit of asynchronous payloads."""
+    """The Invoke API, with the limit of asynchronous payloads, and faults to order."""
     kind = headers.get("x-amz-invocation-type") or headers.get("X-Amz-Invocation-Type")
-    if kind == "Event" and (size := len(json.dumps(event, separators=(",", ":")).encode())) > ASYNC_PAYLOAD_BYTES:
+    payload = json.dumps(event, separators=(",", ":"))
+    if fault := faults.take("Invoke", payload):
+        return error_response_json(fault["code"], "fault ordered by a test", _INVOKE_ERRORS.get(fault["code"], 500))
+    if kind == "Event" and (size := len(payload.encode())) > ASYNC_PAYLOAD_BYTES:
         message = f"{size} byte payload is too large for the Event invocation type (limit {ASYNC_PAYLOAD_BYTES} bytes)"
         return error_response_json("RequestTooLargeException", message, 413)
     return await _invoke(name, event, headers, *rest, **more)
