@@ -102,6 +102,7 @@ def _function(name: str, value: JsonObject) -> Function:
         events=None if events is None else tuple(events),
         runtime=value.get("runtime", True),
         concurrency=None if (concurrency := value.get("concurrency")) is None else int(concurrency),
+        widgets=tuple(value.get("widgets", ())),
     )
 
 
