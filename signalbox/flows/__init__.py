@@ -1,0 +1,1 @@
+"""Flows: pipelines of steps, compiled to Amazon States Language."""

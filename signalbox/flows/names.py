@@ -1,0 +1,72 @@
+"""What a flow's state machine must know of the stack that it runs in. No I/O: physical names are decided in advance."""
+
+from dataclasses import dataclass
+
+from signalbox.names import physical
+
+STATE_MACHINE_NAME_LIMIT = 80
+FUNCTION_NAME_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The stack `stack` (`signalbox:name`) in its account, and the URL of its queue `undelivered`."""
+
+    stack: str
+    region: str
+    account: str
+    undelivered_url: str
+    partition: str = "aws"
+
+    @property
+    def bus(self) -> str:
+        """The name of the bus."""
+        return self.stack
+
+    @property
+    def bus_arn(self) -> str:
+        """The ARN of the bus."""
+        return self._arn("events", f"event-bus/{self.bus}")
+
+    @property
+    def state(self) -> str:
+        """The name of the table `state`."""
+        return f"{self.stack}-state"
+
+    @property
+    def state_arn(self) -> str:
+        """The ARN of the table `state`."""
+        return self._arn("dynamodb", f"table/{self.state}")
+
+    @property
+    def undelivered_arn(self) -> str:
+        """The ARN of the queue `undelivered`."""
+        return self._arn("sqs", f"{self.stack}-undelivered")
+
+    def function_arn(self, name: str) -> str:
+        """The ARN of the processing function `name`."""
+        return self._arn("lambda", f"function:{physical(self.stack, name, FUNCTION_NAME_LIMIT)}")
+
+    def machine(self, flow: str) -> str:
+        """The name of the state machine of the flow `flow`."""
+        return physical(self.stack, flow, STATE_MACHINE_NAME_LIMIT)
+
+    def machine_arn(self, flow: str) -> str:
+        """The ARN of the state machine of the flow `flow`."""
+        return self._arn("states", f"stateMachine:{self.machine(flow)}")
+
+    def resource(self, action: str) -> str:
+        """The `Resource` of a task that calls a service, such as `lambda:invoke`."""
+        return f"arn:{self.partition}:states:::{action}"
+
+    def _arn(self, service: str, resource: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+
+EXAMPLE = Names(
+    stack="signalbox-dev",
+    region="eu-west-1",
+    account="000000000000",
+    undelivered_url="https://sqs.eu-west-1.amazonaws.com/000000000000/signalbox-dev-undelivered",
+)
+"""Names to show and measure a compiled flow with, where no stack is known."""
