@@ -1,0 +1,182 @@
+"""The real engine: preview, up, up again, a change, refresh, destroy."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.places import ROOT
+from sandbox.stack import PulumiError, Sandbox
+
+
+class Project:
+    """A sandbox whose definitions are a copy that a test may change."""
+
+    def __init__(self, folder: Path, rules_per_bus: int = 300) -> None:
+        self.mappings = folder / "mappings"
+        self.sandbox = Sandbox(
+            state=folder / "sandbox",
+            rules_per_bus=rules_per_bus,
+            config={"signalbox:mappings": str(self.mappings)},
+        )
+
+    def operations(self) -> dict[str, str]:
+        """What a preview would do: operations by resource (`type name`), unchanged ones left out."""
+        told = json.loads(self.sandbox.pulumi("preview", "--json"))
+        found = {}
+        for step in told["steps"]:
+            if step["op"] not in ("same", "read"):
+                urn = step["urn"].split("::")
+                found[f"{urn[2].rpartition(':')[2]} {urn[3]}"] = step["op"]
+        return found
+
+    def up(self) -> str:
+        return self.sandbox.pulumi("up", "--yes", "--skip-preview")
+
+    def edit(self, event: str, change: Mapping[str, Any]) -> None:
+        """Put `change` in place of the routes of the same names."""
+        file = self.mappings / "events" / f"{event}.yaml"
+        document = yaml.safe_load(file.read_text())
+        document["routes"].update(change)
+        # Only what samples are, not which routes they take: that is what changes here.
+        document["samples"] = [sample["detail"] for sample in document["samples"]]
+        file.write_text(yaml.safe_dump(document))
+
+    def count(self, type_: str) -> int:
+        """Resources of a type in the stack's state."""
+        state = json.loads(self.sandbox.pulumi("stack", "export"))
+        return sum(each["type"].rpartition(":")[2] == type_ for each in state["deployment"]["resources"])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    found = Project(tmp_path)
+    shutil.copytree(ROOT / "mappings", found.mappings)
+    found.sandbox.start()
+    try:
+        yield found
+    finally:
+        found.sandbox.stop()
+
+
+def left_over(sandbox: Sandbox) -> dict[str, list[Any]]:
+    """Everything on the emulator that is of a stack, by kind; what nobody deployed is left out."""
+    client = sandbox.emulator.client
+    buses = [each["Name"] for each in client("events").list_event_buses()["EventBuses"]]
+    rules = [each["Name"] for bus in buses for each in client("events").list_rules(EventBusName=bus)["Rules"]]
+    found: dict[str, list[Any]] = {
+        "buses": [bus for bus in buses if bus != "default"],
+        "rules": rules,
+        "archives": client("events").list_archives()["Archives"],
+        "functions": client("lambda").list_functions()["Functions"],
+        "layers": client("lambda").list_layers()["Layers"],
+        "mappings": client("lambda").list_event_source_mappings()["EventSourceMappings"],
+        "tables": client("dynamodb").list_tables()["TableNames"],
+        "queues": client("sqs").list_queues().get("QueueUrls", []),
+        "topics": [t for t in client("sns").list_topics()["Topics"] if not t["TopicArn"].endswith(":ride-times")],
+        "subscriptions": client("sns").list_subscriptions()["Subscriptions"],
+        "log groups": client("logs").describe_log_groups()["logGroups"],
+        "log policies": client("logs").describe_resource_policies()["resourcePolicies"],
+        "roles": client("iam").list_roles()["Roles"],
+        "policies": client("iam").list_policies(Scope="Local")["Policies"],
+        "apis": client("apigatewayv2").get_apis()["Items"],
+        "alarms": client("cloudwatch").describe_alarms()["MetricAlarms"],
+        "dashboards": client("cloudwatch").list_dashboards()["DashboardEntries"],
+    }
+    return {kind: things for kind, things in found.items() if things}
+
+
+def test_from_nothing_to_nothing(project: Project):
+    sandbox = project.sandbox
+    assert left_over(sandbox) == {}
+
+    planned = project.operations()
+    assert set(planned.values()) == {"create"}
+    assert left_over(sandbox) == {}, "a preview has made something"
+
+    project.up()
+    assert project.operations() == {}, "a second up would change something"
+    assert "unchanged" in project.up()
+    sandbox.pulumi("refresh", "--yes", "--skip-preview")
+    assert project.operations() == {}, "what was deployed is not what was declared"
+
+    project.edit(
+        "outage",
+        {
+            "call-maintenance": {
+                "pattern": {"type": ["Emergency", "Warning"]},
+                "targets": [{"topic": "maintenance-sms"}],
+            }
+        },
+    )
+    told = sandbox.pulumi("preview")
+    assert "outage/call-maintenance: the pattern changes" in told
+    assert re.search(r"outage/call-maintenance: sample 2 .*type=Warning.* is now taken, was not", told)
+    assert project.operations() == {
+        "eventRule:EventRule outage/call-maintenance": "update",
+        "tableItem:TableItem outage-item": "update",
+    }
+    project.up()
+    rule = sandbox.emulator.client("events").describe_rule(Name="outage.call-maintenance", EventBusName="signalbox-dev")
+    assert json.loads(rule["EventPattern"])["detail"] == {"type": ["Emergency", "Warning"]}
+
+    sandbox.pulumi("destroy", "--yes", "--skip-preview")
+    assert left_over(sandbox) == {}
+
+
+def test_bad_definitions_stop_preview_and_up_before_anything_is_made(project: Project):
+    project.edit("outage", {"call-maintenance": {"targets": [{"topic": "nobody"}]}})
+    for command in (["preview"], ["up", "--yes", "--skip-preview"]):
+        with pytest.raises(PulumiError, match=r"outage\.yaml:\d+.*nobody"):
+            project.sandbox.pulumi(*command)
+    assert left_over(project.sandbox) == {}
+
+
+def test_300_routes_of_two_targets_are_300_rules_and_600_targets(tmp_path: Path):
+    project = Project(tmp_path, rules_per_bus=400)
+    (project.mappings / "events").mkdir(parents=True)
+    (project.mappings / "destinations.yaml").write_text("one: {kind: topic}\nother: {kind: queue}\n")
+    for event in range(30):
+        document = {
+            "source": "bench",
+            "detail-type": f"kind{event}",
+            "schema": {"type": "object", "properties": {"n": {"type": "integer"}}},
+            "routes": {
+                f"r{route}": {"pattern": {"n": [route]}, "targets": [{"topic": "one"}, {"queue": "other"}]}
+                for route in range(10)
+            },
+        }
+        (project.mappings / "events" / f"e{event}.yaml").write_text(yaml.safe_dump(document))
+    sandbox = project.sandbox
+    sandbox.start()
+    try:
+        project.up()
+        counted = {kind: project.count(kind) for kind in ("EventRule", "EventTarget", "EventRoutes")}
+        assert counted == {"EventRule": 300, "EventTarget": 600, "EventRoutes": 30}
+        assert project.operations() == {}
+        events = sandbox.emulator.client("events")
+        events.put_events(
+            Entries=[{"EventBusName": "signalbox-dev", "Source": "bench", "DetailType": "kind7", "Detail": '{"n": 3}'}]
+        )
+        sqs = sandbox.emulator.client("sqs")
+        url = sqs.get_queue_url(QueueName="signalbox-dev-other")["QueueUrl"]
+        (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
+        assert json.loads(message["Body"])["detail"] == {"n": 3}
+    finally:
+        sandbox.stop()
+
+
+def test_pulumi_typed_by_hand_works_after_env(park: Sandbox):
+    script = 'eval "$EXPORTS"; pulumi preview --non-interactive'
+    environment = {"EXPORTS": park.exports(), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "unchanged" in done.stdout
