@@ -29,13 +29,15 @@ class Difference:
 
 
 def difference(wanted: WantedRule, rule: Live | None, targets: Iterable[Live]) -> Difference:
-    """What turns the live `rule` (None: there is none) with its `targets` into the wanted one."""
+    """What turns the live `rule` (None: there is none) with its `targets` into the wanted one.
+
+    Before any target goes, all that are wanted are put, also those that are listed: a list may be old, and one that
+    still shows a target which is gone must not lead to a rule that has neither.
+    """
     live = {target["Id"]: _plain(target) for target in targets}
-    return Difference(
-        rule is None or not _same_rule(wanted, rule),
-        tuple(target for target in wanted.targets if live.get(target["Id"]) != _plain(target)),
-        tuple(sorted(live.keys() - {target["Id"] for target in wanted.targets})),
-    )
+    remove = sorted(live.keys() - {target["Id"] for target in wanted.targets})
+    put = [target for target in wanted.targets if remove or live.get(target["Id"]) != _plain(target)]
+    return Difference(rule is None or not _same_rule(wanted, rule), tuple(put), tuple(remove))
 
 
 def owner(rule: Live, stack: str) -> tuple[str, str] | None:

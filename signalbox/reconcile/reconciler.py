@@ -172,25 +172,29 @@ class _Pass:
         self._now = now
         self._events = wanted(store, bus)
         self._last = {event_id: _entries(store.sync.get(f"event#{event_id}")) for event_id in self._event_ids()}
-        self._entries: dict[str, dict[str, Entry]] = {}
+        # What was noted of a route stands until the route has been looked at.
+        self._entries: dict[str, dict[str, Entry]] = {
+            event_id: {name: {k: v for k, v in entry.items() if k != "outcome"} for name, entry in entries.items()}
+            for event_id, entries in self._last.items()
+        }
         self._taken: set[str] = set()
         self.foreign: list[str] = []
         self.repaired: list[str] = []
 
     def run(self) -> bool:
         """False when time ran out before all was done."""
-        jobs = sorted(self._jobs(), key=lambda job: job.rank)
-        for at, job in enumerate(jobs):
-            try:
-                entry = self._do(job)
-            except OutOfTimeError:
-                for left in jobs[at:]:
-                    self._note(left, self._last.get(left.event_id, {}).get(left.route))
-                self._tell()
-                return False
-            self._note(job, entry)
+        try:
+            jobs = self._jobs()
+            there = {(job.event_id, job.route) for job in jobs}
+            for event_id, entries in self._entries.items():
+                self._entries[event_id] = {name: e for name, e in entries.items() if (event_id, name) in there}
+            for job in sorted(jobs, key=lambda job: job.rank):
+                self._note(job, self._do(job))
+            finished = True
+        except OutOfTimeError:
+            finished = False
         self._tell()
-        return True
+        return finished
 
     def routes(self) -> dict[str, Entry]:
         """The entries by route id."""
@@ -293,8 +297,11 @@ class _Pass:
         return entry
 
     def _note(self, job: _Job, entry: Entry | None) -> None:
+        entries = self._entries.setdefault(job.event_id, {})
         if entry is not None:
-            self._entries.setdefault(job.event_id, {})[job.route] = entry
+            entries[job.route] = entry
+        else:
+            entries.pop(job.route, None)
 
     def _tell(self) -> None:
         """Writes the `sync` items that say something new, and takes away those of events that are no more."""

@@ -86,7 +86,7 @@ class Cloud:
             raise Killed
         if fault in ("error-after", "no-answer"):
             raise self._failure(operation, fault)
-        self._tell(operation, failed=False)
+        self._tell(operation, failed=bool(result.get("FailedEntryCount")))
         return result
 
     def _tell(self, operation: str, *, failed: bool) -> None:
@@ -353,8 +353,6 @@ class EventsClient:
             {"TargetId": each, "ErrorCode": "ConcurrentModificationException", "ErrorMessage": "injected"}
             for each in failing
         ]
-        if failing and self._cloud.watcher:
-            self._cloud.watcher.called(operation, failed=True)
         return {"FailedEntryCount": len(failing), "FailedEntries": entries}
 
     def _there(self, rule: str, operation: str) -> dict[str, dict[str, Any]]:

@@ -85,16 +85,19 @@ def sites() -> Iterator[str]:
 
 
 class Faults:
-    """The faults of one run. `rate` is the chance of one at a call."""
+    """The faults of one run. `rate` is the chance of one at a call; one operation that the seed picks has more."""
 
     def __init__(self, rng: Random, rate: float, covered: Counter[str]) -> None:
         self._rng = rng
         self.rate = rate
         self._covered = covered
+        kind = rng.choice(("reconciler", "reconciler", "api", "deploy"))
+        self._favourite = (kind, rng.choice(sorted(KINDS[kind])))
 
     def draw(self, kind: str, operation: str) -> str:
         """The fault of this call, "" for none."""
-        if self.rate == 0 or self._rng.random() >= self.rate:
+        rate = max(self.rate, 0.4) if (kind, operation) == self._favourite else self.rate
+        if self.rate == 0 or self._rng.random() >= rate:
             return ""
         faults = [each for each in KINDS.get(kind, {}).get(operation, ()) if each not in ("stale", "quota")]
         return self._rng.choice(faults) if faults else ""
@@ -105,7 +108,7 @@ class Faults:
 
     def subset(self, kind: str, operation: str, count: int) -> int:
         """Which of `count` entries fail, as a bit mask; 0 for none."""
-        if kind != "reconciler" or self.rate == 0 or count == 0 or self._rng.random() >= 0.25:
+        if kind != "reconciler" or self.rate == 0 or count == 0 or self._rng.random() >= 0.4:
             return 0
         return self._rng.randrange(1, 2**count)
 

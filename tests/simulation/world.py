@@ -7,7 +7,7 @@ operators.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -182,7 +182,7 @@ class World:
         self.seed = seed
         self.rng = rng = Random(seed)
         self.covered = covered
-        rate = rng.choice((0.0, 0.0, 0.04, 0.12, 0.3))
+        rate = rng.choice((0.0, 0.03, 0.06, 0.12, 0.25))
         self.faults = Faults(Random(rng.random()), rate, covered)
         self.scheduler = Scheduler(Random(rng.random()), rng.choice((0.1, 0.3, 0.6)))
         self.quota = rng.choice((RULES_PER_BUS, RULES_PER_BUS, RULES_PER_BUS, 9))
@@ -465,6 +465,7 @@ class World:
             for name in ROUTES:
                 route = routes.get(name)
                 self._version(rule_name(event_id, name), route.config() if route else None)
+        self._log_effective(EVENT_IDS)
 
     def _apply(self, revision: Revision, made: Any) -> None:
         desired: dict[tuple[str, ...], Any] = {}
@@ -693,7 +694,7 @@ class World:
                 del self.cloud.items[CONTROL, word]
                 self._store_written(None)
                 return
-        word = self.rng.choice((FREEZE, FREEZE, RELEASE))
+        word = self.rng.choice((FREEZE, RELEASE))
         self.faults.hit("frozen" if word == FREEZE else "released")
         item = to_attributes(control_item(word, at="2026-11-22T14:00:00Z", by="op"))
         self.cloud.items[CONTROL, word] = item
@@ -748,7 +749,10 @@ class World:
     def _store_written(self, event_id: str | None) -> None:
         self.cloud.tick += 1
         self.store_changed = self.cloud.tick
-        for each in (event_id,) if event_id else EVENT_IDS:
+        self._log_effective((event_id,) if event_id else EVENT_IDS)
+
+    def _log_effective(self, event_ids: Iterable[str]) -> None:
+        for each in event_ids:
             live = self._effective(each)
             for name in ROUTES:
                 self._version(rule_name(each, name), live.get(name))
