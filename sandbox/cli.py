@@ -40,9 +40,7 @@ class Commands(click.Group):
 rules_quota = click.option(
     "--rules-quota",
     type=click.IntRange(min=1),
-    default=300,
-    show_default=True,
-    help="Rules that one bus may have: in the emulator and as signalbox:rules-quota.",
+    help="Rules that a bus may have, in the emulator and as signalbox:rules-quota. Default: as last time, else 300.",
 )
 aws_plugin = click.option("--aws-plugin", is_flag=True, help="Use Pulumi's own plugin for AWS, not the stand-in.")
 
@@ -55,7 +53,7 @@ def main() -> None:
 @main.command()
 @rules_quota
 @aws_plugin
-def up(rules_quota: int, aws_plugin: bool) -> None:
+def up(rules_quota: int | None, aws_plugin: bool) -> None:
     """Start everything, deploy the stack, send a ride-times message, show what each route received."""
     sandbox = Sandbox(rules_per_bus=rules_quota, aws_plugin=aws_plugin)
     sandbox.start()
@@ -70,7 +68,7 @@ def up(rules_quota: int, aws_plugin: bool) -> None:
 @rules_quota
 @aws_plugin
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def preview(rules_quota: int, aws_plugin: bool, arguments: Sequence[str]) -> None:
+def preview(rules_quota: int | None, aws_plugin: bool, arguments: Sequence[str]) -> None:
     """Show what `up` would change; ARGUMENTS (such as --diff) go to `pulumi preview`."""
     sandbox = Sandbox(rules_per_bus=rules_quota, aws_plugin=aws_plugin)
     sandbox.start()
@@ -130,7 +128,7 @@ def logs(everything: bool, follow: bool) -> None:
 @main.command()
 @rules_quota
 @aws_plugin
-def env(rules_quota: int, aws_plugin: bool) -> None:
+def env(rules_quota: int | None, aws_plugin: bool) -> None:
     """Print exports: `eval "$(python -m sandbox env)"` makes pulumi, aws and boto3 work in your shell."""
     sandbox = Sandbox(rules_per_bus=rules_quota, aws_plugin=aws_plugin)
     sandbox.start()

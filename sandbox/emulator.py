@@ -6,6 +6,7 @@ MiniStack saves when it is stopped, so what a killed emulator had not saved is g
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import http.client
 import json
@@ -17,8 +18,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,11 @@ ACCESS_KEY = "test"
 SECRET_KEY = "test"
 """The emulator's root credentials: it enforces IAM for everybody else."""
 
+DEFAULT_RULES_PER_BUS = 300
+
 START_SECONDS = 60
 STOP_SECONDS = 30
+IDLE_SECONDS = 5
 
 
 class EmulatorError(Exception):
@@ -51,8 +56,8 @@ class Emulator:
     """One emulator, known by the folder of its state. Whether it runs is asked of the system, not remembered."""
 
     state: Path
-    rules_per_bus: int = 300
-    """The quota that PutRule enforces; AWS's default is 300."""
+    rules_per_bus: int | None = None
+    """The quota that PutRule enforces. None: as at its last start, at first AWS's default."""
     region: str = REGION
 
     @property
@@ -75,6 +80,11 @@ class Emulator:
         """What AWS_ENDPOINT_URL is set to."""
         return f"http://{HOST}:{self.port}"
 
+    @property
+    def rules_quota(self) -> int:
+        """Rules that one bus may have."""
+        return self.rules_per_bus or self._settings().get("rules_per_bus", DEFAULT_RULES_PER_BUS)
+
     def running(self) -> bool:
         """Is the process there? It holds a lock for as long as it lives, so a reused pid cannot mislead."""
         try:
@@ -96,7 +106,7 @@ class Emulator:
             return self._start()
 
     def _start(self) -> bool:
-        wanted = {"rules_per_bus": self.rules_per_bus, "region": self.region, "code": _code_digest()}
+        wanted = {"rules_per_bus": self.rules_quota, "region": self.region, "code": _code_digest()}
         have = self._settings()
         if self.running():
             if all(have.get(key) == value for key, value in wanted.items()):
@@ -127,6 +137,7 @@ class Emulator:
         if not self.running():
             return False
         pid = int(self._pid_file.read_text())
+        self._wait_until_idle()
         os.kill(pid, signal.SIGTERM)
         _reap(pid, STOP_SECONDS, self.running)
         killed = self.running()
@@ -152,10 +163,7 @@ class Emulator:
     def client(self, service: str, **credentials: str) -> Any:
         """A boto3 client of `service`; `credentials` (boto3's names) in place of the root's."""
         keys = credentials or {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
-        # Of a session of its own: the default session would read the user's AWS configuration.
-        config = Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=70)
-        session = boto3.Session(region_name=self.region, **keys)
-        return session.client(service, endpoint_url=self.endpoint, config=config)
+        return _client(service, self.endpoint, self.region, tuple(sorted(keys.items())))
 
     def get(self, path: str) -> Any:
         """The JSON that the emulator answers a GET of `path` (its own `/_ministack/…`) with."""
@@ -169,6 +177,28 @@ class Emulator:
         if answer.status != http.HTTPStatus.OK:
             raise EmulatorError(f"GET {path}: {answer.status} {body[:300].decode(errors='replace')}")
         return json.loads(body)
+
+    def emit(self, event: Mapping[str, Any], bus: str = "default") -> str:
+        """Put an event on a bus as only AWS and its partners can: `source` `aws.…`, any `account`, `region`, `id`.
+
+        `event` is in EventBridge's form (`detail-type`, `detail`, …). Gives its id.
+        """
+        only_aws = {"account": "Account", "region": "Region", "id": "EventId"}
+        fields = {name: event[key] for key, name in only_aws.items() if key in event}
+        entry: dict[str, Any] = {
+            "EventBusName": bus,
+            "Source": event["source"],
+            "DetailType": event["detail-type"],
+            "Detail": json.dumps(event["detail"]),
+            "Resources": list(event.get("resources", ())),
+            "TraceHeader": f"sandbox-emit:{json.dumps(fields)}",
+        }
+        if "time" in event:
+            entry["Time"] = datetime.fromisoformat(event["time"])
+        (answer,) = self.client("events").put_events(Entries=[entry])["Entries"]
+        if "ErrorCode" in answer:
+            raise EmulatorError(f"the event was refused: {answer['ErrorCode']}: {answer['ErrorMessage']}")
+        return answer["EventId"]
 
     def fail_next(
         self, call: str, entries: Sequence[int] = (), code: str = "InternalFailure", holding: str = ""
@@ -216,8 +246,19 @@ class Emulator:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "SIGNALBOX_RULES_PER_BUS": str(self.rules_per_bus),
+            "SIGNALBOX_RULES_PER_BUS": str(self.rules_quota),
         }
+
+    def _wait_until_idle(self) -> None:
+        """What is under way now would be missing from the saved state."""
+        until = time.monotonic() + IDLE_SECONDS
+        while time.monotonic() < until:
+            try:
+                if not self.get("/_signalbox/pending")["pending"]:
+                    return
+            except (OSError, http.client.HTTPException):
+                return  # it hangs or is going already
+            time.sleep(0.05)
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + START_SECONDS
@@ -236,6 +277,13 @@ class Emulator:
     def _tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-20:]
         return "\n".join([*lines, f"whole log: {self.log}"])
+
+
+@functools.lru_cache(maxsize=128)
+def _client(service: str, endpoint: str, region: str, keys: tuple[tuple[str, str], ...]) -> Any:
+    # Of a session of its own: the default session would read the user's AWS configuration.
+    config = Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=70)
+    return boto3.Session(region_name=region, **dict(keys)).client(service, endpoint_url=endpoint, config=config)
 
 
 def interpreter() -> Path:

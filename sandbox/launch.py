@@ -6,6 +6,8 @@ all.
 """
 
 import fcntl
+import logging
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +29,9 @@ def main() -> None:
         hooks.install()
     sys.argv = ["ministack"]
     app.main()
+    # All is saved. Threads that still wait for a function or an endpoint must not keep the process.
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":

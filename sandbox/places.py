@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout."""
 
-STATE = Path(os.environ.get("SIGNALBOX_SANDBOX") or ROOT / ".sandbox")
+STATE = Path(os.environ.get("SIGNALBOX_SANDBOX") or ROOT / ".sandbox").resolve()
 """State of the user's own sandbox: emulator, Pulumi backend, logs. Another folder is another sandbox, beside it."""
 
 DATA = Path(__file__).parent / "data"

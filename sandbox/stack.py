@@ -22,6 +22,8 @@ PARK_TOPIC = "ride-times"
 
 SUBSCRIPTIONS = {"maintenance-email": ["maintenance@example.com"], "maintenance-sms": ["+15550100"]}
 PROVIDER = "pulumi-resource-aws"
+CONFIGURED = ("up", "preview", "refresh", "destroy", "config")
+"""Commands of `pulumi` that read the stack's configuration."""
 
 
 class PulumiError(Exception):
@@ -35,7 +37,8 @@ class Sandbox:
     state: Path = STATE
     project: Path = ROOT
     stack: str = "dev"
-    rules_per_bus: int = 300
+    rules_per_bus: int | None = None
+    """Rules that a bus may have, in the emulator and as `signalbox:rules-quota`. None: as last time, at first 300."""
     aws_plugin: bool = False
     """Use Pulumi's own plugin for AWS in place of our stand-in."""
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -93,8 +96,11 @@ class Sandbox:
         Raises PulumiError.
         """
         environment = self._inherited() | self.environment()
+        options = [] if show else ["--non-interactive"]
+        if arguments[0] in CONFIGURED:
+            options += ["--config-file", str(self.config_file)]  # for a CLI on PATH that is too old for the variable
         done = subprocess.run(
-            ["pulumi", *arguments, *(() if show else ("--non-interactive",))],
+            ["pulumi", *arguments, *options],
             cwd=folder or self.project,
             env=environment,
             executable=str(toolchain.find() / "pulumi"),
@@ -162,7 +168,7 @@ class Sandbox:
             "signalbox:architecture": machine,
             "signalbox:topics": {PARK_TOPIC: topic},
             "signalbox:subscriptions": SUBSCRIPTIONS,
-            "signalbox:rules-quota": self.rules_per_bus,
+            "signalbox:rules-quota": self.emulator.rules_quota,
             **self.config,
         }
         self.config_file.write_text(yaml.safe_dump({**salt, **document, "config": config}, sort_keys=False))

@@ -42,23 +42,30 @@ _pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="delivery")
 def install() -> None:
     """Take over the dispatch of events (archives and replays call it as well) and the reading of patterns."""
     eventbridge._dispatch_event = dispatch
+    eventbridge._invoke_target = start
     eventbridge._event_pattern_error = _pattern_error
     eventbridge._matches_pattern_view = _pattern_matches
 
 
 def dispatch(entry: Mapping[str, Any], view: Any = None) -> None:
     """Start the deliveries of one event. Returns at once; the deliveries go on beside."""
-    event = (view or eventbridge._pattern_event_view(entry)).event_with_detail()
+    view = view or eventbridge._pattern_event_view(entry)
+    event = view.event_with_detail()
     candidates = _rules_for(entry)
     matched = _compiled(tuple((rule["Arn"], rule["EventPattern"]) for rule in candidates)).match(event)
     rules = [rule for rule in candidates if rule["Arn"] in matched]
     record("event", bus=entry["EventBusName"], rules=[rule["Name"] for rule in rules], event=event)
-    ingested = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for rule in rules:
-        context = Context(rule["Arn"], rule["Name"], ingested)
         for target in list(eventbridge._targets.get(_key(rule), ())):
-            delivery = Delivery(rule, target, event, entry, target_input(target, event, context))
-            _in_background(0, _Attempt(delivery, time.time(), 0).run)
+            start(target, entry, rule, view)
+
+
+def start(target: Mapping[str, Any], entry: Mapping[str, Any], rule: Mapping[str, Any], view: Any = None) -> None:
+    """Start the delivery of an event to one target; rules with a schedule come in here."""
+    event = (view or eventbridge._pattern_event_view(entry)).event_with_detail()
+    context = Context(rule["Arn"], rule["Name"], datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    delivery = Delivery(rule, target, event, entry, target_input(target, event, context))
+    _in_background(0, _Attempt(delivery, time.time(), 0).run)
 
 
 @functools.lru_cache(maxsize=16)

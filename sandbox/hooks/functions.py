@@ -22,7 +22,7 @@ from sandbox.hooks.queues import QueueRefused, send, send_as_service
 from sandbox.hooks.records import log, record
 
 # Asynchronous invocations at once. Each takes a process of some 50 MB; AWS would take 1,000.
-WORKERS = 4
+WORKERS = 3
 # AWS waits 1 and 2 minutes.
 RETRY_PAUSE_SECONDS = 1.0
 THROTTLED_PAUSE_SECONDS = 0.3
@@ -284,9 +284,7 @@ async def invoke_proxy(
     return await _invoke_proxy(integration, api_id, stage, path, method, *rest, **more)
 
 
-def deliver_from_topic(
-    endpoint: str, envelope: str, topic_arn: str, subscription: str, _id: str, text: str, _attributes: Any
-) -> None:
+def deliver_from_topic(endpoint: str, envelope: str, topic_arn: str, subscription: str, *_unused: Any) -> None:
     """A topic's message for a function: asynchronous, if the function's policy lets the topic invoke it."""
     function, config, name = lambda_svc._get_func_record_for_ref(endpoint)
     found = lambda_svc.function_policy_for_arn(endpoint)
@@ -302,17 +300,18 @@ def deliver_from_topic(
         return
     log.error("DENIED: topic %s may not invoke function %s, or it does not exist", topic_arn, name)
     record("denied", who=topic_arn, action="lambda:InvokeFunction", resource=endpoint)
-    _to_redrive_queue(topic_arn, subscription, text)
+    _to_redrive_queue(topic_arn, subscription, envelope)
 
 
-def _to_redrive_queue(topic_arn: str, subscription: str, text: str) -> None:
-    """A subscription's own dead-letter queue."""
+def _to_redrive_queue(topic_arn: str, subscription: str, envelope: str) -> None:
+    """A subscription's own dead-letter queue: https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html"""
     found = sns._find_subscription(topic_arn, subscription) or {}
     redrive = json.loads((found.get("attributes") or {}).get("RedrivePolicy") or "{}")
     if queue := redrive.get("deadLetterTargetArn"):
         try:
-            send_as_service(queue, text, service="sns.amazonaws.com", source=topic_arn)
+            attributes = {"ErrorCode": "403", "ErrorMessage": "the topic may not invoke the function, or there is none"}
+            send_as_service(queue, envelope, service="sns.amazonaws.com", source=topic_arn, attributes=attributes)
             return
         except QueueRefused as error:
             log.error("EVENT LOST: dead-letter queue of subscription %s: %s", subscription, error)
-    record("lost", topic=topic_arn, message=text)
+    record("lost", topic=topic_arn, message=envelope)

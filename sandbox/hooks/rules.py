@@ -27,6 +27,8 @@ TIME_BYTES = 14
 PATTERN_LENGTH = 4_096
 TEMPLATE_LENGTH = 8_192
 INPUT_PATHS = 100
+EMIT = "sandbox-emit:"
+"""How a PutEvents entry of `Emulator.emit` begins its TraceHeader."""
 
 _NAME = re.compile(r"[\.\-_A-Za-z0-9]{1,64}")
 _WILDCARD = re.compile(r'"wildcard"\s*:')
@@ -361,7 +363,8 @@ def _put_event(entry: Mapping[str, Any], allow_aws_source: bool) -> dict[str, st
         if not entry.get(field):
             message = f"Parameter {field} is not valid. Reason: {field} is a required argument."
             return {"ErrorCode": "InvalidArgument", "ErrorMessage": message}
-    if entry["Source"].startswith("aws.") and not allow_aws_source:
+    emitted = _emitted(entry)
+    if entry["Source"].startswith("aws.") and not allow_aws_source and emitted is None:
         return {"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not authorized for the source."}
     try:
         detail = json.loads(entry["Detail"])
@@ -379,11 +382,18 @@ def _put_event(entry: Mapping[str, Any], allow_aws_source: bool) -> dict[str, st
         "Resources": entry.get("Resources") or [],
         "Account": get_account_id(),
         "Region": get_region(),
+        **(emitted or {}),
     }
     view = eventbridge._pattern_event_view(record)
     eventbridge._dispatch_event(record, view)
     eventbridge._archive_event(record, view)
     return {"EventId": record["EventId"]}
+
+
+def _emitted(entry: Mapping[str, Any]) -> dict[str, str] | None:
+    """What an entry of `Emulator.emit` gives: fields that only AWS itself can set."""
+    header = entry.get("TraceHeader") or ""
+    return json.loads(header.removeprefix(EMIT)) if header.startswith(EMIT) else None
 
 
 def _size(entry: Mapping[str, Any]) -> int:

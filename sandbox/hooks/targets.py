@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ministack.core.arn import Arn, ArnParseError, parse_arn
+from ministack.core.responses import request_scope
 from ministack.services import eventbridge, lambda_svc, sns, stepfunctions
 
 from sandbox.hooks import transform
@@ -143,14 +144,17 @@ def _to_log_group(delivery: Delivery, arn: Arn) -> None:
 
 def _to_bus(delivery: Delivery, arn: Arn) -> None:
     name = arn.resource.split("/", 1)[1]
-    if name not in eventbridge._event_buses:
-        raise _no_resource(delivery, f"the event bus {name} does not exist")
+    with request_scope(arn.account_id, arn.region):
+        exists, policy = name in eventbridge._event_buses, eventbridge._event_bus_policies.get(name)
+    if not exists:
+        raise _no_resource(delivery, f"the event bus {arn} does not exist")
     if role := delivery.target.get("RoleArn"):
-        _role_allowed(delivery, role, "events:PutEvents", delivery.arn)
+        _role_allowed(delivery, role, "events:PutEvents", delivery.arn, policy)
     path = [*delivery.entry.get("_DispatchPath", ()), f"{delivery.rule['EventBusName']}|{delivery.rule['Name']}"]
     forwarded = {**delivery.entry, "EventBusName": name, "_DispatchPath": path}
-    eventbridge._dispatch_event(forwarded)
-    eventbridge._archive_event({key: value for key, value in forwarded.items() if key != "_DispatchPath"})
+    with request_scope(arn.account_id, arn.region):
+        eventbridge._dispatch_event(forwarded)
+        eventbridge._archive_event({key: value for key, value in forwarded.items() if key != "_DispatchPath"})
 
 
 def _to_state_machine(delivery: Delivery, arn: Arn) -> None:
@@ -217,11 +221,11 @@ def _allowed(delivery: Delivery, action: str, policy: Any, whose: str) -> None:
         raise _no_permission(delivery, action, whose)
 
 
-def _role_allowed(delivery: Delivery, role: str | None, action: str, resource: str) -> None:
+def _role_allowed(delivery: Delivery, role: str | None, action: str, resource: str, policy: Any = None) -> None:
     if not role:
         raise DeliveryFailed("NO_PERMISSIONS", f"{resource} needs a role, and the target has none", final=True)
     _assume(delivery, role)
-    if not role_may(role, action, resource):
+    if not role_may(role, action, resource, policy):
         raise _no_permission(delivery, action, f"the role {role}")
 
 

@@ -326,6 +326,51 @@ def test_a_bus_gets_the_event_by_the_role_of_the_target(park: Park) -> None:
     assert [(each["bus"], each["rules"]) for each in seen] == [(BUS, ["r"]), ("other", ["all"])]
 
 
+def test_an_event_of_aws_keeps_its_account_region_time_and_id(park: Park) -> None:
+    url, arn = park.queue("inbox")
+    park.events.put_rule(Name="r", EventBusName=BUS, EventPattern='{"source":["aws.ec2"],"account":["123456789012"]}')
+    park.target(arn)
+    with pytest.raises(AssertionError, match="NotAuthorizedForSourceException"):
+        park.send(Source="aws.ec2")
+    event = {
+        "id": "7bf73129-1428-4cd3-a780-95db273d1602",
+        "source": "aws.ec2",
+        "detail-type": "EC2 Instance State-change Notification",
+        "account": "123456789012",
+        "region": "us-east-1",
+        "time": "2025-11-11T21:29:54Z",
+        "resources": ["arn:aws:ec2:us-east-1:123456789012:instance/i-abcd1111"],
+        "detail": {"state": "running"},
+    }
+    park.emulator.emit(event, BUS)
+    assert json.loads(park.messages(url)[0]["Body"]) == {"version": "0", **event}
+
+
+def test_a_topic_that_may_not_invoke_its_function_uses_the_dead_letter_queue_of_the_subscription(park: Park) -> None:
+    emulator, sns = park.emulator, park.emulator.client("sns")
+    topic = sns.create_topic(Name="rides")["TopicArn"]
+    arn = role(emulator, "reader", "lambda.amazonaws.com")
+    target = function(
+        emulator, "reader", "def handle(event, context):\n    return event['Records'][0]['Sns']['Message']\n", arn
+    )
+    url, dead = park.queue("unread", policy=False)
+    policy = allow("sns.amazonaws.com", "sqs:SendMessage", dead, topic)
+    park.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead})}
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=target, Attributes=redrive)
+    sns.publish(TopicArn=topic, Message="first")
+    assert json.loads(park.messages(url)[0]["Body"])["Message"] == "first"
+    emulator.client("lambda").add_permission(
+        FunctionName="reader",
+        StatementId="t",
+        Action="lambda:InvokeFunction",
+        Principal="sns.amazonaws.com",
+        SourceArn=topic,
+    )
+    sns.publish(TopicArn=topic, Message="second")
+    eventually(lambda: any(each.get("result") == "second" for each in park.records("function")))
+
+
 def test_retries_are_counted_and_end_in_the_dead_letter_queue(park: Park) -> None:
     caller = role(
         park.emulator,
