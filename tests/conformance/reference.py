@@ -11,21 +11,28 @@ OUT = HERE.parents[1] / ".build" / "conformance"
 
 
 class Question(NamedTuple):
-    """A pattern and the events to match it with, all as text."""
+    """A pattern and the events to match it with, all as text; `split` asks for that answer too."""
 
     pattern: str
     events: tuple[str, ...] = ()
+    split: bool = False
 
 
 class Answer(NamedTuple):
     """What the reference says: why it refuses the pattern, or for each event true, false or an error's text.
 
-    `isolated`: each alternative of the pattern in a machine of its own; `whole`: as `Ruler.matchesRule` does.
+    `whole`: as `Ruler.matchesRule` says. Its machine sometimes lets what it shares between rules, alternatives or
+    conditions disturb the outcome, so: `isolated`, each alternative in a machine of its own; `split`, each choice of one
+    condition per field. `broken`: an error of the reference when the rule is added, though `check` took it.
+    `complexity` stops at 11.
     """
 
     refusal: str | None
-    isolated: tuple[bool | str, ...]
-    whole: tuple[bool | str, ...]
+    broken: str | None = None
+    complexity: int = 0
+    isolated: tuple[bool | str, ...] = ()
+    whole: tuple[bool | str, ...] = ()
+    split: tuple[bool | str, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -41,9 +48,9 @@ def fetch() -> None:
 
 def ask(questions: Iterable[Question]) -> Iterator[Answer]:
     """The answers to `questions`, in order."""
-    command = ["java", "-Xss16m", "-cp", f"{OUT / 'dependency'}/*", str(HERE / "runner" / "Runner.java")]
-    lines = "".join(json.dumps({"pattern": q.pattern, "events": q.events}) + "\n" for q in questions)
+    command = ["java", "-Xss16m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{OUT / 'dependency'}/*", str(HERE / "runner" / "Runner.java")]
+    lines = "".join(json.dumps(q._asdict()) + "\n" for q in questions)
     done = subprocess.run(command, input=lines, capture_output=True, text=True, encoding="utf-8", check=True)
     for line in done.stdout.splitlines():
         answer = json.loads(line)
-        yield Answer(answer["refusal"], tuple(answer["isolated"]), tuple(answer["whole"]))
+        yield Answer(**{name: tuple(value) if isinstance(value, list) else value for name, value in answer.items()})

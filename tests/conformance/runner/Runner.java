@@ -8,19 +8,24 @@ import java.io.InputStreamReader;
 import java.io.OutputStreamWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import software.amazon.event.ruler.JsonRuleCompiler;
 import software.amazon.event.ruler.Machine;
+import software.amazon.event.ruler.MachineComplexityEvaluator;
 import software.amazon.event.ruler.Patterns;
 import software.amazon.event.ruler.Ruler;
 
 /**
- * Asks the reference. Each line of input is {"pattern": text, "events": [text, ...]}; each line of output
- * {"refusal": reason or null, "isolated": [...], "whole": [...]} with true, false or an error's text per event.
- * "isolated" compiles every alternative of a pattern ($or) into a machine of its own, "whole" all into one.
+ * Asks the reference. Each line of input is {"pattern": text, "events": [text, ...], "split": bool}; each line of output
+ * {"refusal": reason or null, "complexity": number, "isolated": [...], "whole": [...], "split": [...]} with true, false
+ * or an error's text per event. "whole" compiles the pattern into one machine, as Ruler.matchesRule does, "isolated"
+ * every alternative of it ($or) into a machine of its own, "split" (when asked for) every choice of one condition per
+ * field.
  */
 public class Runner {
+    private static final int MAX_COMPLEXITY = 11;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     public static void main(final String[] arguments) throws Exception {
@@ -41,42 +46,69 @@ public class Runner {
         final ObjectNode answer = JSON.createObjectNode();
         final String refusal = JsonRuleCompiler.check(pattern);
         answer.put("refusal", refusal);
-        final ArrayNode isolated = answer.putArray("isolated");
-        final ArrayNode whole = answer.putArray("whole");
         if (refusal != null) {
             return answer;
         }
-        final List<Machine> machines = new ArrayList<>();
-        String broken = null;
+        final JsonNode events = question.get("events");
         try {
-            for (Map<String, List<Patterns>> alternative : JsonRuleCompiler.compile(pattern)) {
-                final Machine machine = new Machine();
-                machine.addPatternRule("rule", alternative);
-                machines.add(machine);
+            final List<Map<String, List<Patterns>>> alternatives = JsonRuleCompiler.compile(pattern);
+            final Machine machine = new Machine();
+            machine.addRule("rule", pattern);
+            if (pattern.contains("wildcard")) {
+                answer.put("complexity", machine.evaluateComplexity(new MachineComplexityEvaluator(MAX_COMPLEXITY)));
             }
+            match(machines(alternatives), events, answer.putArray("isolated"));
+            if (question.path("split").asBoolean()) {
+                match(machines(split(alternatives)), events, answer.putArray("split"));
+            }
+            match(List.of(machine), events, answer.putArray("whole"));
         } catch (Exception | StackOverflowError | AssertionError e) {
-            broken = e.toString();
-        }
-        for (JsonNode event : question.get("events")) {
-            if (broken == null) {
-                try {
-                    boolean matched = false;
-                    for (Machine machine : machines) {
-                        matched |= !machine.rulesForJSONEvent(event.textValue()).isEmpty();
-                    }
-                    isolated.add(matched);
-                } catch (Exception | StackOverflowError e) {
-                    isolated.add(e.toString());
-                }
-            } else {
-                isolated.add(broken);
-            }
-            try {
-                whole.add(Ruler.matchesRule(event.textValue(), pattern));
-            } catch (Exception | StackOverflowError e) {
-                whole.add(e.toString());
-            }
+            answer.put("broken", e.toString());
         }
         return answer;
+    }
+
+    private static List<Machine> machines(final List<Map<String, List<Patterns>>> alternatives) {
+        final List<Machine> machines = new ArrayList<>();
+        for (Map<String, List<Patterns>> alternative : alternatives) {
+            final Machine machine = new Machine();
+            machine.addPatternRule("rule", alternative);
+            machines.add(machine);
+        }
+        return machines;
+    }
+
+    private static void match(final List<Machine> machines, final JsonNode events, final ArrayNode results) {
+        for (JsonNode event : events) {
+            try {
+                boolean matched = false;
+                for (Machine machine : machines) {
+                    matched |= !machine.rulesForJSONEvent(event.textValue()).isEmpty();
+                }
+                results.add(matched);
+            } catch (Exception | StackOverflowError e) {
+                results.add(e.toString());
+            }
+        }
+    }
+
+    private static List<Map<String, List<Patterns>>> split(final List<Map<String, List<Patterns>>> alternatives) {
+        final List<Map<String, List<Patterns>>> choices = new ArrayList<>();
+        for (Map<String, List<Patterns>> alternative : alternatives) {
+            List<Map<String, List<Patterns>>> some = List.of(new HashMap<>());
+            for (Map.Entry<String, List<Patterns>> field : alternative.entrySet()) {
+                final List<Map<String, List<Patterns>>> more = new ArrayList<>();
+                for (Map<String, List<Patterns>> choice : some) {
+                    for (Patterns condition : field.getValue()) {
+                        final Map<String, List<Patterns>> longer = new HashMap<>(choice);
+                        longer.put(field.getKey(), List.of(condition));
+                        more.add(longer);
+                    }
+                }
+                some = more;
+            }
+            choices.addAll(some);
+        }
+        return choices;
     }
 }

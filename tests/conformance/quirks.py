@@ -1,0 +1,101 @@
+"""Where we differ from the reference on purpose, each with its reason. A difference that none of these is, is a fault."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from signalbox.patterns import PatternError
+from tests.conformance.reference import Answer
+
+
+class Quirk(NamedTuple):
+    """A kind of difference: `name` is what cases are marked with."""
+
+    name: str
+    what: str
+    why: str
+
+
+SHARED_CONDITIONS = Quirk(
+    "shared-conditions",
+    "Several conditions on one field disturb each other: one is lost, or one matches that should not.",
+    "The reference puts them into one byte automaton. Some pairs (a string beside a numeric range across 0; a suffix"
+    " beside a wildcard) corrupt it, in part depending on the order of a hash set, so that the same question gets both"
+    " answers. The documented meaning is 'any of them', and that is what the reference says with each condition alone.",
+)
+SHARED_BRANCHES = Quirk(
+    "shared-branches",
+    "Of two branches of `$or` with overlapping lists, such as a in [1, 2] and a in [2, 3], the second is lost.",
+    "The reference takes the second for a rule that it already has. The documented meaning is 'any of them', and that is"
+    " what the reference says with each branch in a machine of its own.",
+)
+TEXT_AFTER_END = Quirk(
+    "text-after-end",
+    "Text after the end of the pattern or of the event is refused; the reference does not look at it.",
+    "It is not JSON, and in a pattern a misplaced brace would silently drop conditions.",
+)
+EMPTY_EXCLUSION = Quirk(
+    "empty-exclusion",
+    '`{"anything-but": {"prefix": []}}` is refused.',
+    "The reference's check takes it. Alone in its list its machine then fails with a NullPointerException; beside others"
+    " it matches nothing. Nobody means that.",
+)
+RANGE_END = Quirk(
+    "range-end",
+    "A numeric range that ends at the largest double is taken.",
+    "The reference's check takes it and its machine then fails with an ArrayIndexOutOfBoundsException. It is a valid"
+    " range, and nobody's in practice.",
+)
+DOUBLE_TEXT = Quirk(
+    "double-text",
+    "Numbers such as 2e23, 8.41e21 and 5e-324 are compared as numbers.",
+    "The reference compares only numbers that Java writes back unchanged, and Java before 19 writes these with other"
+    " digits (JDK-4511638; 5e-324 becomes 4.9E-324 in all). Which Java EventBridge runs on is not known.",
+)
+LIMITS = Quirk(
+    "limits",
+    "Refused here: more than 1,000 combinations of `$or`, more than 256 fields in one, wildcards of a complexity over 10.",
+    "EventBridge refuses these when the rule is put; the reference's check leaves it to the service.",
+)
+NOT_JSON = Quirk(
+    "not-json",
+    "The reason for text that is not JSON is in our words, and comes before any other.",
+    "EventBridge's is the message of its JSON parser, Jackson. Where text is broken there is no pattern to judge.",
+)
+
+ALL = (
+    SHARED_CONDITIONS,
+    SHARED_BRANCHES,
+    TEXT_AFTER_END,
+    EMPTY_EXCLUSION,
+    RANGE_END,
+    DOUBLE_TEXT,
+    LIMITS,
+    NOT_JSON,
+)
+
+
+def of_check(faults: Sequence[PatternError], answer: Answer) -> Quirk | None:
+    """The quirk for which our `faults` differ from the reference's check; None when it is none."""
+    reason = faults[0].reason if faults else ""
+    if reason == "Not JSON: text after the end of the object" and not answer.refusal:
+        return TEXT_AFTER_END
+    if reason.startswith(("Not JSON", "Number value length", "Document nesting")) and answer.refusal:
+        return NOT_JSON
+    if reason == "Empty arrays are not allowed" and not answer.refusal:
+        return EMPTY_EXCLUSION
+    if reason.startswith("Rule is too complex") and not answer.refusal and answer.complexity > 10:
+        return LIMITS
+    if reason.startswith(("Event pattern contains more", "Size of rule")) and not answer.refusal:
+        return LIMITS
+    if not answer.refusal and not faults and "ArrayIndexOutOfBounds" in (answer.broken or ""):
+        return RANGE_END
+    return None
+
+
+def of_match(ours: bool, index: int, answer: Answer) -> Quirk | None:
+    """The quirk for which `ours` differs from what `Ruler.matchesRule` says about event `index`."""
+    if answer.whole[index] != ours == answer.isolated[index]:
+        return SHARED_BRANCHES
+    if answer.split and answer.split[index] == ours:
+        return SHARED_CONDITIONS
+    return None
