@@ -279,6 +279,7 @@ class _Steps:
             ),
             "MaxConcurrency": step.concurrency,
             "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, **inner.machine(start)},
+            "Catch": [caught(step.name, self.failed)],
             "Output": jsonata(output),
             **goes(then),
         }

@@ -94,7 +94,7 @@ def claim(flow: Flow, names: Names, then: str) -> dict[str, State]:
             "Choices": [{"Condition": jsonata("$states.input.done"), "Next": REPEAT}],
             "Default": PAUSE,
         },
-        PAUSE: {"Type": "Wait", "Seconds": 15, "Output": jsonata("$states.input.event"), "Next": CLAIM},
+        PAUSE: {"Type": "Wait", "Seconds": 5, "Output": jsonata("$states.input.event"), "Next": CLAIM},
         REPEAT: {"Type": "Pass", "Output": {"repeat": jsonata(f"{EVENT}.id")}, "End": True},
     }
 
@@ -203,7 +203,12 @@ def counting(flow: Flow, names: Names, step: Count, depth: int, then: str, ended
                 "ExpressionAttributeValues": {
                     ":me": {"S": jsonata(occurrence(depth))},
                     ":time": number(time),
-                    ":until": number(f"{time} + {window}"),
+                    ":until": number(
+                        # From the newest of them on, and not from this one, which may have been late.
+                        f"($to := {time} + {window}; "
+                        '$max([$states.input.seen.$number($substringBefore($, "#"))][$ < $to]) + '
+                        f"{window})"
+                    ),
                     ":expires": in_seconds(2 * step.window + DAY),
                 },
             },

@@ -51,10 +51,17 @@ def service_retry(*never: str) -> list[State]:
 
 
 def caught(step: str, to: str) -> State:
-    """A catcher that notes at which step a task failed: nothing outside of it could tell."""
-    said = f"\"An error occurred while executing the state '{step}': \" & $states.errorOutput.Cause"
+    """A catcher that notes at which step a task failed, in the words in which Step Functions tells it of other states.
+
+    An error from inside a split has been noted there.
+    """
+    cause = "$states.errorOutput.Cause"
+    said = f'$contains({cause}, "{_AT}") ? {cause} : "An error occurred while {_AT}{step}\': " & {cause}'
     output = {"error": jsonata("$states.errorOutput.Error"), "cause": jsonata(f"$substring({said}, 0, 8000)")}
     return {"ErrorEquals": ["States.ALL"], "Output": output, "Next": to}
+
+
+_AT = "executing the state '"
 
 
 def failure() -> State:
@@ -66,7 +73,7 @@ def error_of(source: str = "$states.errorOutput") -> str:
     """What is known of an error, as an object {step, name, cause}; Step Functions tells the step in its text only."""
     return (
         f'($cause := $exists({source}.Cause) ? {source}.Cause : ""; '
-        "$step := $match($cause, /the state '([^' ]*)/)[0].groups[0]; "
+        f"$step := $match($cause, /{_AT}([^' ]*)/)[0].groups[0]; "
         f'{{"step": $exists($step) ? $step : "", "name": {source}.Error, "cause": $substring($cause, 0, 8000)}})'
     )
 
