@@ -212,18 +212,31 @@ def given(props: Props, *names: str) -> Props:
     return {name: props[name] for name in names if props.get(name) is not None}
 
 
-def pascal(value: Any, **other: str) -> Any:
-    """`value` with its keys, at every depth, as most AWS APIs write them: `RoleArn` of `roleArn`, save `other`."""
-    if isinstance(value, Mapping):
-        return {other.get(key, key[:1].upper() + key[1:]): pascal(item, **other) for key, item in value.items()}
-    return [pascal(item, **other) for item in value] if isinstance(value, list) else value
+def pascal(fields: Mapping[str, Prop], props: Props, **other: str) -> Props:
+    """`props` with the names of properties, at every depth, as most AWS APIs write them: `RoleArn` of `roleArn`, save
+    `other`. What a user named (the keys of a mapping) stays."""
+    return {
+        other.get(key, key[:1].upper() + key[1:]): _each(fields.get(key), value, pascal, other)
+        for key, value in props.items()
+    }
 
 
-def camel(value: Any, **other: str) -> Any:
-    """The other way round."""
-    if isinstance(value, Mapping):
-        return {other.get(key, key[:1].lower() + key[1:]): camel(item, **other) for key, item in value.items()}
-    return [camel(item, **other) for item in value] if isinstance(value, list) else value
+def camel(fields: Mapping[str, Prop], found: Props, **other: str) -> Props:
+    """The way back, from AWS's answer: those of `fields` that it has. `other` is as for `pascal`."""
+    members = {key: other.get(key, key[:1].upper() + key[1:]) for key in fields}
+    return {
+        key: _each(fields[key], found[member], camel, other)
+        for key, member in members.items()
+        if found.get(member) is not None
+    }
+
+
+def _each(prop: Prop | None, value: Any, convert: Callable[..., Props], other: dict[str, str]) -> Any:
+    if prop and prop.kind == "block":
+        return convert(prop.fields, value, **other)
+    if prop and prop.kind == "array":
+        return [_each(prop.item, item, convert, other) for item in value]
+    return value
 
 
 def seconds_from(variable: str, default: float) -> float:

@@ -29,8 +29,8 @@ class Prop:
 
     `replaces`: a change makes a new resource. `computed`: AWS fills it in where the program leaves it out. `unordered`:
     a set. `auto_name`: the physical name, made from the resource's own where left out (the value is its greatest
-    length). `normal` gives the form in which two values are compared. `unsupported`: upstream has it, the stand-in
-    does not.
+    length). `normal` gives the form in which two values are compared, and with `keeps_normal` the form in which the
+    state has it. `unsupported`: upstream has it, the stand-in does not.
     """
 
     kind: Kind
@@ -43,6 +43,7 @@ class Prop:
     unsupported: bool = False
     checks: tuple[Check, ...] = ()
     normal: Callable[[Any], Any] | None = None
+    keeps_normal: bool = False
     item: "Prop | None" = None
     fields: Mapping[str, "Prop"] = field(default_factory=dict)
 
@@ -468,4 +469,6 @@ def settled(fields: Mapping[str, Prop], before: Props, found: Props) -> Props:
     for key, prop in fields.items():
         if key in before and found.get(key) is not None and same(prop, found[key], before[key]):
             state[key] = before[key]
+        if prop.normal and prop.keeps_normal and isinstance(state.get(key), str):
+            state[key] = prop.normal(state[key])
     return {key: value for key, value in state.items() if value is not None}

@@ -250,7 +250,7 @@ class Provider(ResourceProviderServicer):
             state["tagsAll"] = self._all_tags(new)
         if not kind.is_global:
             state["region"] = self._ready().region
-        return {**state, **new}
+        return settled(kind.fields, {}, {**state, **new})
 
     def _state(
         self, kind: ResourceType, context: Context, before: Props, found: Props, listed: dict[str, str] | None = None

@@ -4,12 +4,13 @@ Upstream: hashicorp/terraform-provider-aws, internal/service/apigatewayv2/{api,i
 Differs: no import of OpenAPI documents (`body`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sandbox.provider.resource import Context, Created, ResourceError, ResourceType, Tags, camel, given, pascal
 from sandbox.provider.schema import (
     Change,
+    Prop,
     arn,
     array,
     between,
@@ -39,10 +40,9 @@ def _write_tags(context: Context, id_: str, state: Props, wanted: Tags, gone: li
         context.client("apigatewayv2").tag_resource(ResourceArn=state["arn"], Tags=wanted)
 
 
-def _found(answer: Props, names: tuple[str, ...], other: dict[str, str] | None = None) -> Props:
+def _found(fields: Mapping[str, Prop], answer: Props, names: tuple[str, ...], **other: str) -> Props:
     """The settings in AWS's answer; None for those that it does not have."""
-    ours = {theirs: our for our, theirs in (other or {}).items()}
-    found = camel({key: value for key, value in answer.items() if value not in ("", [], {})}, **ours)
+    found = camel(fields, {key: value for key, value in answer.items() if value not in ("", [], {})}, **other)
     return {key: found.get(key) for key in names}
 
 
@@ -66,7 +66,7 @@ _API = (
 
 
 def _create_api(context: Context, new: Props) -> Created:
-    wanted = pascal(given(new, *_API, "credentialsArn", "protocolType", "routeKey", "target"))
+    wanted = pascal(API.inputs, given(new, *_API, "credentialsArn", "protocolType", "routeKey", "target"))
     answer = context.client("apigatewayv2").create_api(**wanted, **({"Tags": context.tags} if context.tags else {}))
     return Created(answer["ApiId"])
 
@@ -74,12 +74,10 @@ def _create_api(context: Context, new: Props) -> Created:
 def _read_api(context: Context, id_: str, state: Props) -> Props | None:  # noqa: ARG001
     found = context.client("apigatewayv2").get_api(ApiId=id_)
     root = f"arn:{context.partition}:apigateway:{context.region}::/apis/{id_}"
-    cors = found.get("CorsConfiguration")
     return {
-        **_found(found, _API),
+        **_found(API.inputs, found, _API),
         "apiEndpoint": found.get("ApiEndpoint"),
         "arn": root,
-        "corsConfiguration": camel(cors) if cors else None,
         "disableExecuteApiEndpoint": found.get("DisableExecuteApiEndpoint", False),
         "executionArn": f"arn:{context.partition}:execute-api:{context.region}:{context.session.account}:{id_}",
         "protocolType": found["ProtocolType"],
@@ -93,7 +91,7 @@ def _update_api(context: Context, id_: str, old: Props, new: Props, changed: set
         client.delete_cors_configuration(ApiId=id_)
         del wanted["corsConfiguration"]
     if wanted:
-        client.update_api(ApiId=id_, **pascal(wanted))
+        client.update_api(ApiId=id_, **pascal(API.inputs, wanted))
 
 
 def _delete_api(context: Context, id_: str, state: Props) -> None:  # noqa: ARG001
@@ -168,7 +166,7 @@ def _part(
     names = other or {}
 
     def create(context: Context, new: Props) -> Created:
-        wanted = pascal(given(new, "apiId", *fixed, *settings), **names)
+        wanted = pascal(inputs, given(new, "apiId", *fixed, *settings), **names)
         answer = getattr(context.client("apigatewayv2"), f"create_{calls}")(**wanted)
         return Created(answer[key])
 
@@ -184,10 +182,10 @@ def _part(
         api, part = parts(id_, state)
         found = getattr(context.client("apigatewayv2"), f"get_{calls}")(ApiId=api, **{key: part})
         imported = {} if "apiId" in state else {"id": part}
-        return {**_found(found, (*fixed, *settings), names), "apiId": api, **read(found, state), **imported}
+        return {**_found(inputs, found, (*fixed, *settings), **names), "apiId": api, **read(found, state), **imported}
 
     def update(context: Context, id_: str, old: Props, new: Props, changed: set[str]) -> None:
-        wanted = pascal(_reset(new, changed, settings, empty or {}), **names)
+        wanted = pascal(inputs, _reset(new, changed, settings, empty or {}), **names)
         # API Gateway merges maps: what goes must be named with an empty value.
         for setting in ("requestParameters",):
             if setting in changed and isinstance(old.get(setting), dict):
@@ -341,9 +339,7 @@ _STAGE = (
 
 
 def _create_stage(context: Context, new: Props) -> Created:
-    wanted = pascal(given(new, "apiId", *(key for key in _STAGE if key != "stageVariables")))
-    if new.get("stageVariables"):
-        wanted["StageVariables"] = new["stageVariables"]
+    wanted = pascal(STAGE.inputs, given(new, "apiId", *_STAGE))
     if new.get("routeSettings"):
         wanted["RouteSettings"] = _route_settings(new["routeSettings"])
     tagging = {"Tags": context.tags} if context.tags else {}
@@ -353,7 +349,8 @@ def _create_stage(context: Context, new: Props) -> Created:
 
 def _route_settings(settings: list[Props]) -> Props:
     return {
-        each["routeKey"]: pascal({key: value for key, value in each.items() if key != "routeKey"}) for each in settings
+        each["routeKey"]: pascal(_ROUTE_SETTINGS, {key: value for key, value in each.items() if key != "routeKey"})
+        for each in settings
     }
 
 
@@ -366,13 +363,15 @@ def _read_stage(context: Context, id_: str, state: Props) -> Props | None:
     root = f"{context.partition}:execute-api:{context.region}:{context.session.account}:{api}"
     endpoint = context.client("apigatewayv2").get_api(ApiId=api).get("ApiEndpoint", "")
     settings = {key: value for key, value in found.get("DefaultRouteSettings", {}).items() if value not in ("", None)}
-    routes = [{"routeKey": key, **camel(value)} for key, value in found.get("RouteSettings", {}).items()]
+    routes = [
+        {"routeKey": key, **camel(_ROUTE_SETTINGS, value)} for key, value in found.get("RouteSettings", {}).items()
+    ]
     return {
-        **_found(found, _STAGE),
+        **_found(STAGE.inputs, found, _STAGE),
         "apiId": api,
         "arn": f"arn:{context.partition}:apigateway:{context.region}::/apis/{api}/stages/{stage}",
         "autoDeploy": found.get("AutoDeploy", False),
-        "defaultRouteSettings": camel(settings) or None,
+        "defaultRouteSettings": camel(_ROUTE_SETTINGS, settings) or None,
         "executionArn": f"arn:{root}/{stage}",
         "invokeUrl": f"{endpoint}/" if stage == "$default" else f"{endpoint}/{stage}",
         "name": stage,
@@ -385,7 +384,7 @@ def _read_stage(context: Context, id_: str, state: Props) -> Props | None:
 def _update_stage(context: Context, id_: str, old: Props, new: Props, changed: set[str]) -> None:
     client = context.client("apigatewayv2")
     wanted = _reset(new, changed, _STAGE, {"autoDeploy": False, "defaultRouteSettings": {}, "accessLogSettings": {}})
-    request = pascal({key: value for key, value in wanted.items() if key != "stageVariables"})
+    request = pascal(STAGE.inputs, wanted)
     if "stageVariables" in changed:
         # As upstream: API Gateway merges, so what goes is named with an empty value.
         gone = dict.fromkeys(set(old.get("stageVariables") or {}) - set(new.get("stageVariables") or {}), "")

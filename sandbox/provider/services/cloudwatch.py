@@ -104,7 +104,7 @@ def _dimensions(values: dict[str, str] | None) -> list[dict[str, str]]:
 
 def _put_alarm(context: Context, new: Props, alarm: str, tagging: bool) -> None:
     """PutMetricAlarm with all that is declared: what is not is reset."""
-    wanted = pascal(given(new, *_SETTINGS), **_OTHER)
+    wanted = pascal(ALARM.inputs, given(new, *_SETTINGS), **_OTHER)
     if new.get("dimensions"):
         wanted["Dimensions"] = _dimensions(new["dimensions"])
     if new.get("metricQueries"):
@@ -115,23 +115,22 @@ def _put_alarm(context: Context, new: Props, alarm: str, tagging: bool) -> None:
 
 
 def _query(query: Props) -> Props:
-    wanted = pascal(given(query, "accountId", "expression", "id", "label", "period", "returnData"))
+    wanted = pascal(_QUERY, given(query, "accountId", "expression", "id", "label", "period", "returnData"))
     if metric := query.get("metric"):
-        names = given(metric, "metricName", "namespace")
+        name_ = pascal(_METRIC, given(metric, "metricName", "namespace"))
         wanted["MetricStat"] = {
-            "Metric": {**pascal(names), "Dimensions": _dimensions(metric.get("dimensions"))},
-            **pascal(given(metric, "period", "stat", "unit")),
+            "Metric": {**name_, "Dimensions": _dimensions(metric.get("dimensions"))},
+            **pascal(_METRIC, given(metric, "period", "stat", "unit")),
         }
     return wanted
 
 
 def _queried(query: Props) -> Props:
-    found = camel(given(query, "AccountId", "Expression", "Id", "Label", "Period", "ReturnData"))
+    found = camel(_QUERY, query)
     if stat := query.get("MetricStat"):
         metric = stat["Metric"]
         found["metric"] = {
-            **camel(given(metric, "MetricName", "Namespace")),
-            **camel(given(stat, "Period", "Stat", "Unit")),
+            **camel(_METRIC, {**given(metric, "MetricName", "Namespace"), **given(stat, "Period", "Stat", "Unit")}),
             "dimensions": {each["Name"]: each["Value"] for each in metric.get("Dimensions", [])},
         }
     return found
@@ -147,8 +146,10 @@ def _read_alarm(context: Context, id_: str, state: Props) -> Props | None:  # no
     if not alarms:
         return None
     found = alarms[0]
-    ours = {theirs: ours for ours, theirs in _OTHER.items()}
-    settings = camel({key: value for key, value in found.items() if value not in ("", [], None)}, **ours)
+    present = {
+        key: value for key, value in found.items() if value not in ("", []) and key not in ("Dimensions", "Metrics")
+    }
+    settings = camel(ALARM.inputs, present, **_OTHER)
     return {
         **{key: settings.get(key) for key in _SETTINGS},
         "arn": found["AlarmArn"],
@@ -191,6 +192,23 @@ def _check_alarm(inputs: Props) -> Iterable[Failure]:
 
 
 _DIMENSIONS = mapping(at_most(30))
+_METRIC = {
+    "dimensions": _DIMENSIONS,
+    "metricName": text(longest(255), required=True),
+    "namespace": text(longest(255, 1)),
+    "period": integer(required=True),
+    "stat": text(required=True),
+    "unit": text(),
+}
+_QUERY = {
+    "accountId": text(),
+    "expression": text(longest(1024)),
+    "id": text(longest(255, 1), required=True),
+    "label": text(),
+    "metric": block(_METRIC),
+    "period": integer(),
+    "returnData": boolean(default=False),
+}
 
 ALARM = ResourceType(
     token="aws:cloudwatch/metricAlarm:MetricAlarm",
@@ -219,29 +237,7 @@ ALARM = ResourceType(
         "extendedStatistic": text(matches(r"(p|tm|tc|ts|wm)(\d{1,2}(\.\d{1,10})?|100)|(IQM|(TM|TC|TS|WM|PR)\(.*\))")),
         "insufficientDataActions": array(text(), at_most(5), unordered=True),
         "metricName": text(longest(255)),
-        "metricQueries": array(
-            block(
-                {
-                    "accountId": text(),
-                    "expression": text(longest(1024)),
-                    "id": text(longest(255, 1), required=True),
-                    "label": text(),
-                    "metric": block(
-                        {
-                            "dimensions": _DIMENSIONS,
-                            "metricName": text(longest(255), required=True),
-                            "namespace": text(longest(255, 1)),
-                            "period": integer(required=True),
-                            "stat": text(required=True),
-                            "unit": text(),
-                        }
-                    ),
-                    "period": integer(),
-                    "returnData": boolean(default=False),
-                }
-            ),
-            unordered=True,
-        ),
+        "metricQueries": array(block(_QUERY), unordered=True),
         "name": name(255),
         "namespace": text(longest(255), matches(r"[^:].*")),
         "okActions": array(text(), at_most(5), unordered=True),

@@ -88,7 +88,9 @@ def _pattern(greatest: int = 4096) -> Check:
 
 
 def _create_bus(context: Context, new: Props) -> Created:
-    wanted = pascal(given(new, "deadLetterConfig", "description", "eventSourceName", "kmsKeyIdentifier", "logConfig"))
+    wanted = pascal(
+        BUS.inputs, given(new, "deadLetterConfig", "description", "eventSourceName", "kmsKeyIdentifier", "logConfig")
+    )
     if context.tags:
         wanted["Tags"] = _tags(context.tags)
     context.client("events").create_event_bus(Name=new["name"], **wanted)
@@ -102,13 +104,14 @@ def _read_bus(context: Context, id_: str, state: Props) -> Props | None:  # noqa
         "name": found["Name"],
         "description": found.get("Description") or None,
         "kmsKeyIdentifier": found.get("KmsKeyIdentifier") or None,
-        "deadLetterConfig": camel(found.get("DeadLetterConfig")) or None,
-        "logConfig": camel(found.get("LogConfig")) or None,
+        "deadLetterConfig": None,
+        "logConfig": None,
+        **camel(BUS.inputs, {key: found[key] for key in ("DeadLetterConfig", "LogConfig") if found.get(key)}),
     }
 
 
 def _update_bus(context: Context, id_: str, old: Props, new: Props, changed: set[str]) -> None:  # noqa: ARG001
-    wanted = pascal(given(new, "deadLetterConfig", "description", "kmsKeyIdentifier", "logConfig"))
+    wanted = pascal(BUS.inputs, given(new, "deadLetterConfig", "description", "kmsKeyIdentifier", "logConfig"))
     context.client("events").update_event_bus(Name=id_, **wanted)
 
 
@@ -149,7 +152,7 @@ def _archive_settings(new: Props) -> Props:
         "Description": new.get("description", ""),
         "EventPattern": canonical(json.loads(new["eventPattern"])) if new.get("eventPattern") else "",
         "RetentionDays": new.get("retentionDays", 0),
-        **pascal(given(new, "kmsKeyIdentifier")),
+        **pascal(ARCHIVE.inputs, given(new, "kmsKeyIdentifier")),
     }
 
 
@@ -187,7 +190,7 @@ ARCHIVE = ResourceType(
     token="aws:cloudwatch/eventArchive:EventArchive",
     inputs={
         "description": text(longest(512)),
-        "eventPattern": text(_pattern(), normal=normal_json),
+        "eventPattern": text(_pattern(), normal=normal_json, keeps_normal=True),
         "eventSourceArn": text(arn, required=True, replaces=True),
         "kmsKeyIdentifier": text(longest(2048, 1)),
         "name": name(48, _NAME),
@@ -220,7 +223,7 @@ def _rule_of(id_: str) -> tuple[str, str]:
 def _put_rule(context: Context, new: Props, rule: str) -> Props | None:
     """PutRule with all fields, as upstream at create and update: what is not declared is reset, a rule of that name is
     adopted. Where `state` is declared the answer tells the whole state, and the read after it is spared."""
-    wanted = pascal(given(new, "description", "eventBusName", "roleArn", "scheduleExpression", "state"))
+    wanted = pascal(RULE.inputs, given(new, "description", "eventBusName", "roleArn", "scheduleExpression", "state"))
     pattern = canonical(json.loads(new["eventPattern"])) if new.get("eventPattern") else None
     if pattern:
         wanted["EventPattern"] = pattern
@@ -316,7 +319,7 @@ RULE = ResourceType(
     inputs={
         "description": text(longest(512)),
         "eventBusName": text(_BUS, replaces=True, default="default"),
-        "eventPattern": text(_pattern(), normal=normal_json),
+        "eventPattern": text(_pattern(), normal=normal_json, keeps_normal=True),
         "forceDestroy": boolean(default=False),
         "isEnabled": boolean(),
         "name": name(64, _NAME),
@@ -354,10 +357,10 @@ _BLOCKS = {
 
 def _put_target(context: Context, new: Props) -> Props:
     """PutTargets of the one target, as upstream at create and update; its answer tells all, so no read follows."""
-    target = {"Id": new["targetId"], **pascal(given(new, "arn", "input", "inputPath", "roleArn"))}
+    target = {"Id": new["targetId"], **pascal(TARGET.inputs, given(new, "arn", "input", "inputPath", "roleArn"))}
     for key, (member, other) in _BLOCKS.items():
         if new.get(key):
-            target[member] = pascal(new[key], **other)
+            target[member] = pascal(TARGET.inputs[key].fields, new[key], **other)
     if "RetryPolicy" in target:
         # As upstream: a half that is not given is sent as 0.
         target["RetryPolicy"] = {"MaximumEventAgeInSeconds": 0, "MaximumRetryAttempts": 0, **target["RetryPolicy"]}
@@ -406,7 +409,7 @@ def _read_target(context: Context, id_: str, state: Props) -> Props | None:
     blocks = {}
     for key, (member, other) in _BLOCKS.items():
         if found.get(member):
-            blocks[key] = camel(found[member], **{theirs: ours for ours, theirs in other.items()})
+            blocks[key] = camel(TARGET.inputs[key].fields, found[member], **other)
         elif key == "httpTarget":
             blocks[key] = None  # The other blocks, when gone, are not noticed by upstream.
     return {
@@ -508,7 +511,7 @@ TARGET = ResourceType(
 
 def _api_settings(new: Props) -> Props:
     names = ("connectionArn", "description", "httpMethod", "invocationEndpoint", "invocationRateLimitPerSecond")
-    return pascal(given(new, *names))
+    return pascal(API_DESTINATION.inputs, given(new, *names))
 
 
 def _create_api(context: Context, new: Props) -> Created:

@@ -52,13 +52,16 @@ from sandbox.provider.wire import Props
 
 _VARIABLE = re.compile(r"[a-zA-Z]\w+").fullmatch
 _ARCHITECTURE = one_of("x86_64", "arm64")
-_FUNCTION_NAME = r"(arn:[\w-]+:lambda:)?([a-z]{2}-([a-z]+-){1,2}\d:)?(\d{12}:)?(function:)?([0-9A-Za-z_-]+)(:(\$LATEST|[0-9A-Za-z_-]+))?"
+_FUNCTION_NAME = (
+    r"(arn:[\w-]+:lambda:)?([a-z]{2}-([a-z]+-){1,2}\d:)?(\d{12}:)?(function:)?"
+    r"([0-9A-Za-z_-]+)(:(\$LATEST|[0-9A-Za-z_-]+))?"
+)
 
 
 def _code(new: Props) -> Props:
     if new.get("code"):
         return {"ZipFile": zip_bytes(new["code"])}
-    return pascal(given(new, "s3Bucket", "s3Key", "s3ObjectVersion"))
+    return pascal(FUNCTION.inputs, given(new, "s3Bucket", "s3Key", "s3ObjectVersion"))
 
 
 def _source_hash(state: Props, sha: str) -> str:
@@ -103,10 +106,8 @@ _CODE = ("architectures", "code", "codeSha256", "s3Bucket", "s3Key", "s3ObjectVe
 
 def _configuration(new: Props) -> Props:
     """The settings of a function; what is not declared is reset."""
-    wanted = pascal(given(new, *(key for key in _CONFIGURATION if key not in ("environment", "kmsKeyArn"))))
-    wanted |= {"Environment": {"Variables": (new.get("environment") or {}).get("variables") or {}}}
-    if new.get("kmsKeyArn"):
-        wanted["KMSKeyArn"] = new["kmsKeyArn"]
+    wanted = pascal(FUNCTION.inputs, given(new, *_CONFIGURATION), kmsKeyArn="KMSKeyArn")
+    wanted.setdefault("Environment", {"Variables": {}})
     wanted.setdefault("Description", "")
     wanted.setdefault("Layers", [])
     return wanted
@@ -167,13 +168,13 @@ def _read_function(context: Context, id_: str, state: Props) -> Props | None:
         "deadLetterConfig": {"targetArn": dead_letters} if dead_letters else None,
         "description": found.get("Description") or None,
         "environment": {"variables": v} if (v := found.get("Environment", {}).get("Variables")) else None,
-        "ephemeralStorage": camel(found.get("EphemeralStorage")) or {"size": 512},
+        "ephemeralStorage": {"size": found.get("EphemeralStorage", {}).get("Size", 512)},
         "handler": found.get("Handler"),
         "invokeArn": _invoke_arn(context, own),
         "kmsKeyArn": found.get("KMSKeyArn"),
         "lastModified": found["LastModified"],
         "layers": [layer["Arn"] for layer in found.get("Layers", [])],
-        "loggingConfig": camel(found.get("LoggingConfig")) or None,
+        "loggingConfig": camel(FUNCTION.inputs["loggingConfig"].fields, found.get("LoggingConfig", {})) or None,
         "memorySize": found["MemorySize"],
         "name": found["FunctionName"],
         "packageType": found.get("PackageType", "Zip"),
@@ -328,16 +329,18 @@ FUNCTION = ResourceType(
 
 
 def _create_layer(context: Context, new: Props) -> Created:
-    wanted = pascal(given(new, "compatibleArchitectures", "compatibleRuntimes", "description", "licenseInfo"))
+    wanted = pascal(
+        LAYER.inputs, given(new, "compatibleArchitectures", "compatibleRuntimes", "description", "licenseInfo")
+    )
     answer = context.client("lambda").publish_layer_version(LayerName=new["layerName"], Content=_code(new), **wanted)
     return Created(answer["LayerVersionArn"])
 
 
 def _layer(id_: str) -> tuple[str, int]:
-    layer, _, version = id_.rpartition(":")
-    if not layer or not version.isdigit():
+    parts = re.fullmatch(r"arn:[^:]+:lambda:[^:]+:[^:]+:layer:([^:]+):(\d+)", id_)
+    if not parts:
         raise ResourceError(f"unexpected format for ID ({id_}), expected the ARN of a layer version")
-    return layer, int(version)
+    return parts[1], int(parts[2])
 
 
 def _read_layer(context: Context, id_: str, state: Props) -> Props | None:
@@ -352,9 +355,7 @@ def _read_layer(context: Context, id_: str, state: Props) -> Props | None:
         "createdDate": found["CreatedDate"],
         "description": found.get("Description") or None,
         "layerArn": found["LayerArn"],
-        "layerName": layer.rpartition(":")[2]
-        if not state.get("layerName", "").startswith("arn:")
-        else state["layerName"],
+        "layerName": state.get("layerName", layer),
         "licenseInfo": found.get("LicenseInfo") or None,
         "skipDestroy": state.get("skipDestroy", False),
         "sourceCodeHash": _source_hash(state, content["CodeSha256"]),
@@ -400,6 +401,8 @@ def _create_permission(context: Context, new: Props) -> Created:
     statement = new.get("statementId") or unique(new.get("statementIdPrefix", ""))
     names = (
         "action",
+        "invokedViaFunctionUrl",
+        "principalOrgId",
         "principal",
         "eventSourceToken",
         "functionUrlAuthType",
@@ -407,11 +410,7 @@ def _create_permission(context: Context, new: Props) -> Created:
         "sourceArn",
         "qualifier",
     )
-    wanted = pascal(given(new, *names))
-    if new.get("principalOrgId"):
-        wanted["PrincipalOrgID"] = new["principalOrgId"]
-    if "invokedViaFunctionUrl" in new:
-        wanted["InvokedViaFunctionUrl"] = new["invokedViaFunctionUrl"]
+    wanted = pascal(PERMISSION.inputs, given(new, *names), principalOrgId="PrincipalOrgID")
     context.client("lambda").add_permission(FunctionName=new["function"], StatementId=statement, **wanted)
     return Created(statement, {"statementId": statement})
 
@@ -512,7 +511,7 @@ _MAPPING = (
 
 def _create_mapping(context: Context, new: Props) -> Created:
     names = (*_MAPPING, "eventSourceArn", "startingPosition", "startingPositionTimestamp")
-    wanted = pascal(given(new, *names), destinationArn="Destination")
+    wanted = pascal(MAPPING.inputs, given(new, *names), destinationArn="Destination")
     if context.tags:
         wanted["Tags"] = context.tags
     answer = context.client("lambda").create_event_source_mapping(**wanted)
@@ -538,7 +537,7 @@ def _read_mapping(context: Context, id_: str, state: Props) -> Props | None:
         **dict.fromkeys(_MAPPING),
         **{
             key: value
-            for key, value in camel({k: v for k, v in found.items() if k != "LastModified"}).items()
+            for key, value in camel(MAPPING.inputs, found, destinationArn="Destination").items()
             if key in _MAPPING and value not in ([], {})
         },
         "arn": found.get("EventSourceMappingArn"),
@@ -570,7 +569,9 @@ def _update_mapping(context: Context, id_: str, old: Props, new: Props, changed:
         wanted.setdefault("destinationConfig", {"onFailure": {"destination": ""}})
     if "functionResponseTypes" in changed:
         wanted.setdefault("functionResponseTypes", [])
-    context.client("lambda").update_event_source_mapping(UUID=id_, **pascal(wanted, destinationArn="Destination"))
+    context.client("lambda").update_event_source_mapping(
+        UUID=id_, **pascal(MAPPING.inputs, wanted, destinationArn="Destination")
+    )
     _mapped(context, id_)
 
 
@@ -635,7 +636,10 @@ MAPPING = ResourceType(
 
 
 def _put_invocation(context: Context, new: Props) -> None:
-    wanted = pascal(given(new, "destinationConfig", "maximumEventAgeInSeconds", "maximumRetryAttempts", "qualifier"))
+    wanted = pascal(
+        INVOCATION.inputs,
+        given(new, "destinationConfig", "maximumEventAgeInSeconds", "maximumRetryAttempts", "qualifier"),
+    )
     context.client("lambda").put_function_event_invoke_config(FunctionName=new["functionName"], **wanted)
 
 
@@ -659,11 +663,13 @@ def _invocation_of(id_: str, state: Props) -> tuple[str, dict[str, str]]:
 
 def _read_invocation(context: Context, id_: str, state: Props) -> Props | None:
     function, qualifier = _invocation_of(id_, state)
-    found = context.client("lambda").get_function_event_invoke_config(FunctionName=function, **pascal(qualifier))
+    found = context.client("lambda").get_function_event_invoke_config(
+        FunctionName=function, **pascal(INVOCATION.inputs, qualifier)
+    )
     destinations = found.get("DestinationConfig") or {}
     config = {key: value for key, value in destinations.items() if (value or {}).get("Destination")}
     return {
-        "destinationConfig": camel(config) or None,
+        "destinationConfig": camel(INVOCATION.inputs["destinationConfig"].fields, config) or None,
         "functionName": function,
         "maximumEventAgeInSeconds": found.get("MaximumEventAgeInSeconds"),
         "maximumRetryAttempts": found.get("MaximumRetryAttempts"),
@@ -677,7 +683,9 @@ def _update_invocation(context: Context, id_: str, old: Props, new: Props, chang
 
 def _delete_invocation(context: Context, id_: str, state: Props) -> None:
     function, qualifier = _invocation_of(id_, state)
-    context.client("lambda").delete_function_event_invoke_config(FunctionName=function, **pascal(qualifier))
+    context.client("lambda").delete_function_event_invoke_config(
+        FunctionName=function, **pascal(INVOCATION.inputs, qualifier)
+    )
 
 
 _DESTINATION = block({"destination": text(arn, required=True)})

@@ -37,7 +37,7 @@ _OTHER = {"eventbridgeParameters": "EventBridgeParameters"}
 
 
 def _settings(new: Props) -> Props:
-    wanted = pascal(given(new, *_SETTINGS), **_OTHER)
+    wanted = pascal(SCHEDULE.inputs, given(new, *_SETTINGS), **_OTHER)
     if wanted["FlexibleTimeWindow"].get("MaximumWindowInMinutes") == 0:
         del wanted["FlexibleTimeWindow"]["MaximumWindowInMinutes"]
     return wanted
@@ -62,13 +62,13 @@ def _time(value: Any) -> str | None:
 
 def _read(context: Context, id_: str, state: Props) -> Props | None:  # noqa: ARG001
     found = context.client("scheduler").get_schedule(**_parts(id_))
-    target = camel(found["Target"], EventBridgeParameters="eventbridgeParameters")
+    target = camel(SCHEDULE.inputs["target"].fields, found["Target"], **_OTHER)
     return {
         "arn": found["Arn"],
         "actionAfterCompletion": found.get("ActionAfterCompletion"),
         "description": found.get("Description") or None,
         "endDate": _time(found.get("EndDate")),
-        "flexibleTimeWindow": camel(found["FlexibleTimeWindow"]),
+        "flexibleTimeWindow": camel(SCHEDULE.inputs["flexibleTimeWindow"].fields, found["FlexibleTimeWindow"]),
         "groupName": found.get("GroupName", "default"),
         "kmsKeyArn": found.get("KmsKeyArn"),
         "name": found["Name"],

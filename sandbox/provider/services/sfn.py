@@ -11,7 +11,6 @@ from sandbox.provider.resource import (
     Created,
     ResourceType,
     Tags,
-    camel,
     conflicting,
     given,
     is_missing,
@@ -70,7 +69,7 @@ def _read(context: Context, id_: str, state: Props) -> Props | None:
         "creationDate": found["creationDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
         "definition": found["definition"],
         "description": found.get("description"),
-        "encryptionConfiguration": camel(found.get("encryptionConfiguration")),
+        "encryptionConfiguration": found.get("encryptionConfiguration"),
         "loggingConfiguration": {
             "level": logging.get("level", "OFF"),
             "includeExecutionData": logging.get("includeExecutionData", False),
