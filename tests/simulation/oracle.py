@@ -40,6 +40,8 @@ class Oracle:
         self.edits: dict[RouteKey, Edit] = {}
         self.revisions: dict[str, int] = {}
         self.settled: dict[RouteKey, tuple[int, Config]] = {}
+        self._chosen: list[tuple[RouteKey, int, bool, Config]] = []
+        """Edits that some deploy was told to give up, and for which declared config (and whether there was an event)."""
 
     def edited(self, event: str, posted: Mapping[str, Config], declared: Mapping[str, Config]) -> None:
         """An edit "the routing config of `event` is `posted`" was accepted while `declared` was declared."""
@@ -59,10 +61,13 @@ class Oracle:
         declared: Mapping[str, Mapping[str, Config]],
         stored: Mapping[str, Mapping[str, Config]],
         missing: set[RouteKey],
+        recorded: set[RouteKey],
         choice: str,
     ) -> Plan:
         """A deploy read the edits `seen` (with their revisions) and the declared configs `stored`, and will declare
-        `declared`. `missing` are the routes whose edit names a target that the new definitions do not have."""
+        `declared`. `missing` are the routes whose edit names a target that the new definitions do not have;
+        `recorded` those with a decision in the store that the definitions win: who gave an edit up to a deploy that died
+        is not asked again for the same definitions."""
         plan = Plan()
         for key, revision in seen.items():
             edit = self.edits.get(key)
@@ -77,8 +82,11 @@ class Oracle:
                 continue
             elif event in declared and key not in missing and self.settled.get(key) == (revision, new):
                 continue
-            elif choice == "definitions":
+            elif choice == "definitions" or (
+                key in recorded and (key, revision, event in declared, new) in self._chosen
+            ):
                 plan.done.append((key, revision))
+                self._chosen.append((key, revision, event in declared, new))
                 if event in declared and event in stored and new == old:
                     plan.at_once.append((key, revision))
             elif choice == "store" and event in declared and key not in missing:

@@ -441,7 +441,13 @@ class World:
         }
         declared = {event_id: dict(routes) for event_id, routes in _normal(revision.events).items()}
         old = {event_id: declared_config(item) for event_id, item in snapshot.events.items()}
-        trace.planned = self.oracle.planned(seen, declared, old, missing, choice)
+        recorded = {
+            (event_id, name)
+            for event_id, item in snapshot.decisions.items()
+            for name, decision in json.loads(item["Routes"]).items()
+            if decision["winner"] == "definitions"
+        }
+        trace.planned = self.oracle.planned(seen, declared, old, missing, recorded, choice)
         if trace.planned.unsettled:
             self.faults.hit("conflict: fail")
         if trace.planned.settled:
@@ -454,7 +460,9 @@ class World:
             self.faults.hit("event gone with edits")
         expected = {f"{event_id}/{name}" for event_id, name in trace.planned.unsettled}
         told = {p.path for p in made.problems if p.code.startswith("conflict")}
-        certain = {each for each in expected ^ told if each.split("/")[0] not in self.uncertain}
+        # An edit that came between the deploy's read and now: what it read cannot be judged any more.
+        newer = {e for e, rev in self.oracle.revisions.items() if snapshot.overrides.get(e, {}).get("Revision") != rev}
+        certain = {each for each in expected ^ told if each.split("/")[0] not in self.uncertain | newer}
         if certain:
             raise Violation(f"conflicts told: {sorted(told)}, but they are {sorted(expected)}")
 
