@@ -1,8 +1,9 @@
 """JSON Schema (2020-12) of an event's `detail`: compiled once, then checked in microseconds.
 
 This runs in the Router for every event, so it imports one small compiled library and nothing else. What a schema may
-not do is fetch (`$ref` reaches no other document) or take long (regular expressions run in linear time; a schema that
-would be evaluated more than `EVALUATIONS` times at one place is refused).
+not do is fetch (`$ref` reaches no other document) or take long: regular expressions run in linear time, and what a
+schema costs at worst is counted beforehand. Recursion that branches (an expression that is any of ten kinds, each with
+expressions inside) costs a multiple with every level of a value, so such a schema takes values of some levels only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,11 +15,18 @@ import jsonschema_rs
 from signalbox.model import Json
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-EVALUATIONS = 10_000
+EVALUATIONS = 1_000_000
+"""How often the subschemas of a schema may be looked at for one place of a value, at worst."""
+WORK = 10_000_000
+"""The same for all places of a value together: some tenths of a second to say yes or no."""
+WORK_OF_ERRORS = 50_000
+"""The same for saying why not, which costs a hundred times as much where alternatives fail."""
 MESSAGE_LENGTH = 300
 ERRORS = 20
 DEPTH = 128
-"""Levels of nesting of a detail. The validator recurses; deeper values are refused, not followed."""
+"""Levels of nesting of a detail, and of a schema. The validator recurses; deeper ones are refused, not followed."""
+MIN_LEVELS = 3
+"""Levels of nesting that a detail must be able to have for its schema to be of use."""
 
 # Where subschemas are. https://json-schema.org/draft/2020-12/json-schema-core#section-10
 _ONE = frozenset(
@@ -74,18 +82,25 @@ class Violation:
 class Validator:
     """A compiled schema. Made by `compile_schema`."""
 
-    __slots__ = ("_compiled",)
+    __slots__ = ("_compiled", "_costs")
 
-    def __init__(self, compiled: jsonschema_rs.Validator) -> None:
+    def __init__(self, compiled: jsonschema_rs.Validator, costs: list[int]) -> None:
         self._compiled = compiled
+        self._costs = costs
 
     def errors(self, value: Json, limit: int = ERRORS) -> list[Violation]:
         """Where `value` does not fit, at most `limit` places; empty when it fits."""
-        if _deeper_than(value, DEPTH):
-            return [Violation((), f"nested deeper than {DEPTH} levels")]
+        depth, places = _extent(value)
+        if depth >= len(self._costs):
+            return [Violation((), f"nested deeper than {len(self._costs) - 1} levels, more than this schema can check")]
+        work = places * self._costs[depth]
+        if work > WORK:
+            return [Violation((), f"with {places} places too big for a schema as complex as this one")]
         try:
             if self._compiled.is_valid(value):
                 return []
+            if work > WORK_OF_ERRORS:
+                return [Violation((), "does not fit; the value and the schema are too complex to say where")]
             found: list[Violation] = []
             for error in self._compiled.iter_errors(value):
                 found.append(Violation(path_in(value, error.instance_path), _bounded(error.message)))
@@ -102,14 +117,25 @@ class Validator:
 
 def compile_schema(schema: Mapping[str, Json]) -> Validator:
     """The validator of `schema`, a JSON Schema of draft 2020-12. Raises SchemaError with all faults."""
-    faults = check_schema(schema)
-    if faults:
+    if faults := _faults(schema):
         raise SchemaError(faults)
-    return _compile(schema)
+    costs = _costs(schema)
+    if len(costs) <= MIN_LEVELS:
+        raise SchemaError([_expensive(len(costs))])
+    try:
+        compiled = jsonschema_rs.Draft202012Validator(
+            dict(schema), validate_formats=True, offline=True, pattern_options=jsonschema_rs.RegexOptions()
+        )
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        fault = SchemaFault("schema-invalid", "no usable JSON Schema", allowed=_bounded(_first_line(error)))
+        raise SchemaError([fault]) from error
+    return Validator(compiled, costs)
 
 
-def check_schema(schema: Mapping[str, Json]) -> list[SchemaFault]:
-    """What is wrong with `schema`; empty when it can be compiled."""
+def _faults(schema: Mapping[str, Json]) -> list[SchemaFault]:
+    """What can be said to be wrong before compiling, with its place."""
+    if _extent(schema)[0] > DEPTH:
+        return [SchemaFault("schema-invalid", "the schema is nested too deeply", allowed=f"{DEPTH} levels")]
     faults: list[SchemaFault] = []
     for error in _meta().iter_errors(schema):
         allowed = _bounded(error.message)
@@ -121,26 +147,22 @@ def check_schema(schema: Mapping[str, Json]) -> list[SchemaFault]:
     if faults:
         return faults
     parts = list(subschemas(schema))
+    named = any("$id" in part for _, part in parts)
     for path, part in parts:
-        faults.extend(_faults_of_part(path, part))
+        faults.extend(_faults_of_part(path, part, named=named))
     if not any("$id" in part for _, part in parts[1:]):  # an inner $id changes what references are relative to
         faults.extend(_lost_references(schema, parts))
-    if not faults and (evaluations := _evaluations(schema)) > EVALUATIONS:
-        faults.append(
-            SchemaFault(
-                "schema-expensive",
-                "the schema's nested combinations would be evaluated too often",
-                got=f"{evaluations} times for one value",
-                allowed=str(EVALUATIONS),
-                fix="say the same with fewer nested allOf, anyOf, oneOf and $ref",
-            )
-        )
-    if not faults:
-        try:
-            _compile(schema)
-        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-            faults.append(SchemaFault("schema-invalid", "no usable JSON Schema", allowed=_bounded(_first_line(error))))
     return faults
+
+
+def _expensive(levels: int) -> SchemaFault:
+    return SchemaFault(
+        "schema-expensive",
+        "the schema's nested combinations would be evaluated too often",
+        got=f"more than {EVALUATIONS} times for a value of {levels} level{'s' if levels != 1 else ''}",
+        allowed=f"at most {EVALUATIONS} for one of {MIN_LEVELS} levels",
+        fix="say the same with fewer nested allOf, anyOf, oneOf and $ref",
+    )
 
 
 def path_in(value: Json, steps: Iterable[str | int]) -> SchemaPath:
@@ -178,14 +200,6 @@ def subschemas(schema: Json, path: SchemaPath = ()) -> Iterator[tuple[SchemaPath
                 yield from subschemas(part, (*path, keyword, name))
 
 
-def _compile(schema: Any) -> Validator:
-    return Validator(
-        jsonschema_rs.Draft202012Validator(
-            schema, validate_formats=True, offline=True, pattern_options=jsonschema_rs.RegexOptions()
-        )
-    )
-
-
 def _meta() -> jsonschema_rs.Validator:
     global _meta_validator
     if _meta_validator is None:
@@ -196,7 +210,8 @@ def _meta() -> jsonschema_rs.Validator:
 _meta_validator: jsonschema_rs.Validator | None = None
 
 
-def _faults_of_part(path: SchemaPath, part: Mapping[str, Json]) -> Iterator[SchemaFault]:
+def _faults_of_part(path: SchemaPath, part: Mapping[str, Json], *, named: bool) -> Iterator[SchemaFault]:
+    """`named`: some part of the schema has an `$id`, which references may lead to; compiling tells whether they do."""
     dialect = part.get("$schema")
     if dialect is not None and dialect.rstrip("#") != DIALECT:
         yield SchemaFault(
@@ -208,7 +223,7 @@ def _faults_of_part(path: SchemaPath, part: Mapping[str, Json]) -> Iterator[Sche
         yield from _regex_fault((*path, "patternProperties", regex), regex)
     for keyword in _REFERENCES:
         reference = part.get(keyword)
-        if isinstance(reference, str) and not reference.startswith("#") and reference.rstrip("#") != DIALECT:
+        if isinstance(reference, str) and not (named or reference.startswith("#")) and reference.rstrip("#") != DIALECT:
             yield SchemaFault(
                 "schema-remote-ref",
                 "a reference must stay inside the schema: nothing is fetched",
@@ -255,32 +270,95 @@ def _regex_works(regex: str, engine: Any) -> bool:
     return True
 
 
-def _evaluations(schema: Mapping[str, Json]) -> int:
-    """How often subschemas are evaluated for one value at one place, references followed: the number that doubles with
-    every level of `allOf: [{$ref: a}, {$ref: a}]`."""
-    known: dict[int, int] = {}
+def _costs(schema: Mapping[str, Json]) -> list[int]:
+    """For values of 0, 1, 2, … levels: how often subschemas are evaluated, at worst, on the way to one place.
 
-    def count(part: Json) -> int:
-        if not isinstance(part, Mapping):
-            return 1
-        if (before := known.get(id(part))) is not None:
-            return before
-        known[id(part)] = 1  # a reference back to where we are is not followed twice
-        total = 1
+    The list ends at DEPTH, or before a number beyond EVALUATIONS.
+    """
+    edges = _edges(schema)
+    order = _order(schema, edges)
+    costs: list[int] = []
+    before: dict[int, int] = {}
+    for _ in range(DEPTH + 1):
+        now: dict[int, int] = {}
+        for node in order:  # what is evaluated at the same place comes first; a way back to it counts as one
+            here, fields, others = edges[node]
+            total = 1 + sum(now.get(each, 1) for each in here)
+            total += max((before.get(each, 1) for each in fields), default=0)
+            total += sum(before.get(each, 1) for each in others)
+            now[node] = min(total, EVALUATIONS + 1)
+        if now[id(schema)] > EVALUATIONS:
+            break
+        costs.append(now[id(schema)])
+        if now == before:
+            return costs + [costs[-1]] * (DEPTH + 1 - len(costs))
+        before = now
+    return costs
+
+
+_Edges = tuple[list[int], list[int], list[int]]
+"""Of a subschema: those evaluated at the same place; those of single fields or items, of which a place has one; and
+those of fields and items that can meet at one place."""
+
+
+def _edges(schema: Mapping[str, Json]) -> dict[int, _Edges]:
+    parts = [part for _, part in subschemas(schema)]
+    anchors: dict[str, list[Mapping[str, Json]]] = {}
+    for part in parts:
+        for keyword in ("$anchor", "$dynamicAnchor"):
+            if isinstance(part.get(keyword), str):
+                anchors.setdefault(f"#{part[keyword]}", []).append(part)
+        if isinstance(part.get("$id"), str):
+            anchors.setdefault(part["$id"], []).append(part)
+    edges: dict[int, _Edges] = {}
+    waiting = parts
+    while waiting:
+        part = waiting.pop()
+        if id(part) in edges:
+            continue
+        here: list[Json] = []
+        fields: list[Json] = []
+        others: list[Json] = []
         for keyword, value in part.items():
-            if keyword in ("$ref", "$dynamicRef") and isinstance(value, str):
-                total += count(referred(schema, value))
+            if keyword in _REFERENCES and isinstance(value, str):
+                here += anchors.get(value) or [referred(schema, value)]
             elif keyword in _IN_PLACE:
-                inner = (
-                    value if isinstance(value, list) else value.values() if keyword == "dependentSchemas" else [value]
-                )
-                total += sum(map(count, inner))
-            if total > EVALUATIONS:
-                break
-        known[id(part)] = total
-        return total
+                here += _combined(keyword, value)
+            elif keyword in ("properties", "prefixItems"):
+                fields += value.values() if isinstance(value, Mapping) else value
+            elif keyword == "patternProperties":
+                others += value.values()
+            elif keyword in _ONE:
+                others.append(value)
+        found = [[each for each in group if isinstance(each, Mapping)] for group in (here, fields, others)]
+        edges[id(part)] = (
+            [id(each) for each in found[0]],
+            [id(each) for each in found[1]],
+            [id(each) for each in found[2]],
+        )
+        waiting += [each for group in found for each in group]  # references reach what is no subschema by its place
+    # What leads nowhere is looked at once wherever it stands, and needs no counting.
+    return {node: each for node, each in edges.items() if node == id(schema) or any(each)}
 
-    return max((count(part) for _, part in subschemas(schema)), default=1)
+
+def _order(schema: Mapping[str, Json], edges: dict[int, _Edges]) -> list[int]:
+    """The subschemas, each after those that are evaluated at the same place as it, as far as no circle prevents it."""
+    order: list[int] = []
+    seen: set[int] = set()
+    for start in [id(schema), *edges]:
+        path = [(start, iter(edges[start][0]))] if start not in seen else []
+        seen.add(start)
+        while path:
+            node, following = path[-1]
+            for each in following:
+                if each not in seen and each in edges:
+                    seen.add(each)
+                    path.append((each, iter(edges[each][0])))
+                    break
+            else:
+                order.append(node)
+                path.pop()
+    return order
 
 
 def _combined(keyword: str, value: Any) -> Iterable[Json]:
@@ -309,23 +387,26 @@ def referred(schema: Mapping[str, Json], reference: str) -> Json:
     return node
 
 
-def _deeper_than(value: Json, levels: int) -> bool:
-    """Is `value` nested deeper than `levels`? Level by level, as a recursion could be what a deep value breaks."""
+def _extent(value: Json) -> tuple[int, int]:
+    """Levels of nesting of `value` (0: neither object nor array; at most DEPTH + 1), and how many values it has.
+
+    Level by level, because a recursion could be what a deep value breaks.
+    """
+    places = 1
     layer = [value] if isinstance(value, dict | list) else []
-    for _ in range(levels):
+    for level in range(DEPTH + 1):
         if not layer:
-            return False
-        layer = [
-            inner
-            for outer in layer
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-    return bool(layer)
+            return level, places
+        inner = [part for outer in layer for part in (outer.values() if isinstance(outer, dict) else outer)]
+        places += len(inner)
+        layer = [part for part in inner if isinstance(part, dict | list)]
+    return DEPTH + 1, places
 
 
 def _bounded(message: str) -> str:
-    return message if len(message) <= MESSAGE_LENGTH else f"{message[: MESSAGE_LENGTH - 1]}…"
+    """`message`, its middle left out where it is long: values stand first in messages, and what is wrong last."""
+    half = MESSAGE_LENGTH // 2
+    return message if len(message) <= MESSAGE_LENGTH else f"{message[:half]} … {message[-half:]}"
 
 
 def _first_line(error: Exception) -> str:

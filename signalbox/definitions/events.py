@@ -42,9 +42,9 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
     event = event_of(event_id, usable.value)
     problems += _matcher_problems(usable)
     problems += _from_problems(usable)
-    schema_problems = _schema_problems(usable.part("schema"))
+    validator, schema_problems = _compiled(usable.part("schema"))
     problems += schema_problems
-    problems += _sample_problems(event, usable, usable_schema=not schema_problems)
+    problems += _sample_problems(event, usable, validator)
     for name in event.routes:
         problems += check_route(event, name, usable.part("routes", name), registry, runtime=False)
     if not errors(problems):
@@ -138,18 +138,22 @@ def _from_problems(document: Document) -> list[Problem]:
     ]
 
 
-def _schema_problems(document: Document) -> list[Problem]:
-    problems = [
-        document.problem(fault.code, fault.what, fault.path, got=fault.got, allowed=fault.allowed, fix=fault.fix)
-        for fault in schemas.check_schema(document.value)
-    ]
+def _compiled(document: Document) -> tuple[schemas.Validator | None, list[Problem]]:
+    """The validator of the schema in `document`, if it can be compiled, and what is wrong with the schema."""
     # The store and the Router keep the schema in canonical form, which is that of float64.
-    return [*problems, *changed_numbers(document, "schema-number")]
+    problems = list(changed_numbers(document, "schema-number"))
+    try:
+        return schemas.compile_schema(document.value), problems
+    except schemas.SchemaError as error:
+        problems += (
+            document.problem(fault.code, fault.what, fault.path, got=fault.got, allowed=fault.allowed, fix=fault.fix)
+            for fault in error.faults
+        )
+        return None, problems
 
 
-def _sample_problems(event: Event, document: Document, *, usable_schema: bool) -> list[Problem]:
+def _sample_problems(event: Event, document: Document, validator: schemas.Validator | None) -> list[Problem]:
     problems: list[Problem] = []
-    validator = schemas.compile_schema(event.schema) if usable_schema else None
     for index, sample in enumerate(event.samples):
         part = document.part("samples", index)
         if is_long_sample(part.value):

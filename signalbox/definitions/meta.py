@@ -17,16 +17,17 @@ from signalbox.model import Json
 from signalbox.problems import Problem, did_you_mean
 from signalbox.schema import path_in
 
-MetaSchema = Literal["event", "routes", "destinations", "function", "sample"]
+MetaSchema = Literal["event", "routes", "destinations", "function", "sample", "flow"]
 
 _BASE = "signalbox:///"
-_FILES = ("event.schema.json", "route.schema.json", "destinations.schema.json", "function.schema.json")
+_FILES = ("event.schema.json", "route.schema.json", "destinations.schema.json", "function.schema.json", "flow.schema.json")
 _ROOTS: dict[MetaSchema, str] = {
     "event": "event.schema.json",
     "routes": "event.schema.json#/properties/routes",
     "destinations": "destinations.schema.json",
     "function": "function.schema.json",
     "sample": "event.schema.json#/$defs/longSample",
+    "flow": "flow.schema.json",
 }
 _SHOWN = 100
 """Characters of a value in a message."""
