@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 20
 """How often a target is tried: with the delays below, over about three hours."""
+DENIED_ATTEMPTS = 4
+"""How often where permission is denied: a policy that a deploy has just written takes seconds to be in force."""
+DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 FIRST_DELAY_SECONDS = 5
 ENOUGH_MILLISECONDS = 30_000
 """The time that one more call and the writes to the queues may need: with less left, targets go to the retry queue
@@ -174,7 +177,11 @@ class Router:
             try:
                 self._start_one(delivery, target, payload)
             except Refused as error:
-                self._give_up(delivery, [target], *_refusal(target, error))
+                if error.code in DENIED and delivery.attempt < DENIED_ATTEMPTS:
+                    waiting.append(target)
+                    late = error
+                else:
+                    self._give_up(delivery, [target], *_refusal(target, error))
             except Unavailable as error:
                 waiting.append(target)
                 late = error

@@ -8,8 +8,11 @@ from signalbox.runtime.aws import calls
 from signalbox.runtime.errors import Refused
 from signalbox.runtime.text import size
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-FUNCTION_BYTES = 1_048_576
+FAILURE_BYTES = 32_768
+"""What Lambda may add to an event in the record of a failed invocation: context and stack trace. The record has to fit
+a message of the queue `undelivered`, or Lambda drops it, and the event with it."""
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 1 MB for asynchronous invocations
+FUNCTION_BYTES = 1_048_576 - FAILURE_BYTES
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 FLOW_BYTES = 262_144
 FUNCTION_NAME_LIMIT = 64
@@ -26,7 +29,7 @@ class AwsTargets:
         self._client = client
 
     def start_function(self, name: str, payload: str) -> None:
-        """Invoke `<stack>-<name>` asynchronously. Raises Refused (`TooLarge` above 1 MB) or Unavailable."""
+        """Invoke `<stack>-<name>` asynchronously. Raises Refused (`TooLarge` above FUNCTION_BYTES) or Unavailable."""
         _fits(payload, FUNCTION_BYTES)
         with calls():
             self._client("lambda").invoke(

@@ -17,7 +17,7 @@ from functions.router import handler
 from signalbox.model import Event
 from signalbox.runtime.errors import CallError
 from signalbox.runtime.queues import MAX_DELAY_SECONDS
-from signalbox.runtime.router import ATTEMPTS, execution_name, parse
+from signalbox.runtime.router import ATTEMPTS, DENIED_ATTEMPTS, execution_name, parse
 from signalbox.runtime.schemas import ENTRIES, MAX_AGE_SECONDS, SchemaMissing, Schemas, StoredSchema
 from signalbox.store import event_item, to_attributes
 
@@ -169,6 +169,17 @@ def test_an_unknown_function_is_kept_at_once(world: World) -> None:
     assert RETRY not in world.sqs.messages
 
 
+def test_a_permission_may_take_a_moment_to_be_known_but_not_for_ever(world: World) -> None:
+    world.lambdas.fails["park-outage"] = error("AccessDeniedException", 403)
+    world.handle(message())
+    tries = 1
+    while RETRY in world.sqs.messages:
+        world.handle(world.as_batch(RETRY))
+        tries += 1
+    assert tries == DENIED_ATTEMPTS
+    assert [kept["reason"] for kept in world.documents(DEAD)] == ["target-refused"]
+
+
 def test_an_event_that_does_not_fit_its_schema_reaches_no_target_and_is_kept_with_the_errors(world: World) -> None:
     event = with_detail({"rideId": 6})
     world.handle(message(*TARGETS, event=event))
@@ -285,6 +296,14 @@ def test_an_event_above_a_flows_limit_is_kept_for_the_flow_alone(world: World) -
     assert world.lambdas.payloads("park-outage") == [event]
     (kept,) = world.documents(DEAD)
     assert (kept["reason"], kept["targets"]) == ("too-large", [{"flow": "big"}])
+
+
+def test_an_event_whose_failure_record_would_not_fit_the_queue_is_not_risked(world: World) -> None:
+    event = with_detail({"rideId": "x" * 1_030_000})
+    world.handle(message(event=event))
+    assert world.lambdas.invoked == []
+    (kept,) = world.sqs.messages[DEAD]
+    assert kept["attributes"]["reason"]["StringValue"] == "too-large"
 
 
 def test_an_event_of_a_megabyte_survives_every_failure(world: World) -> None:
