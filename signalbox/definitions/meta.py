@@ -20,7 +20,13 @@ from signalbox.schema import path_in
 MetaSchema = Literal["event", "routes", "destinations", "function", "sample", "flow"]
 
 _BASE = "signalbox:///"
-_FILES = ("event.schema.json", "route.schema.json", "destinations.schema.json", "function.schema.json", "flow.schema.json")
+_FILES = (
+    "event.schema.json",
+    "route.schema.json",
+    "destinations.schema.json",
+    "function.schema.json",
+    "flow.schema.json",
+)
 _ROOTS: dict[MetaSchema, str] = {
     "event": "event.schema.json",
     "routes": "event.schema.json#/properties/routes",
