@@ -104,7 +104,10 @@ def test_a_file_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pytest
         "event_schemas = " + "[" * 1000 + "]" * 1000,
     ],
 )
-def test_whatever_a_file_does_is_a_problem_and_no_traceback(tmp_path: Path, text: str) -> None:
+def test_whatever_a_file_does_is_a_problem_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr(twodicts, "SECONDS", 3)
     path = tmp_path / "d.py"
     path.write_text(text)
     definitions, problems = read(path, tmp_path)
