@@ -21,11 +21,11 @@ def main() -> None:
 
     from ministack import app  # pyright: ignore[reportMissingImports]
 
-    from sandbox.hooks import activity, conditions, delivery, faults, functions, records, rules, topics
+    from sandbox.hooks import activity, conditions, delivery, faults, functions, records, rules, topics, workers
 
     records.open_in(state)
     faults.open_in(state)
-    for hooks in (activity, conditions, rules, delivery, functions, topics):
+    for hooks in (activity, conditions, rules, delivery, functions, topics, workers):
         hooks.install()
     sys.argv = ["ministack"]
     app.main()

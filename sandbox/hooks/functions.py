@@ -2,7 +2,6 @@
 """Lambda as AWS has it where MiniStack is kinder: permissions in process, asynchronous invocations; and records."""
 
 import json
-import re
 import threading
 import time
 import uuid
@@ -76,18 +75,9 @@ def execute(func: Any, config: Any, event: Any, request_id: str, started: float)
         result = {"error": True, "body": {"errorType": "AccessDeniedException", "errorMessage": message}}
         log.error("%s: %s", config["FunctionName"], message)
     output = result.get("log", "")
-    body = result.get("body")
-    if isinstance(body, dict) and body.get("errorType") == "Runtime.HandlerError" and (name := _raised(output)):
-        body["errorType"] = name
-    outcome = {"error": body} if result.get("error") else {"result": body}
+    outcome = {"error": result.get("body")} if result.get("error") else {"result": result.get("body")}
     record("function", function=config["FunctionName"], request=request_id, event=event, log=output, **outcome)
     return result
-
-
-def _raised(output: str) -> str | None:
-    """The class of the exception at the end of a traceback: MiniStack names them all alike."""
-    found = re.match(r"(?:\w+\.)*(\w+)(?::|$)", output.rstrip().rpartition("\n")[2]) if "Traceback" in output else None
-    return found and found[1]
 
 
 def emit_logs(func: Any, request_id: str, text: str, error: bool, duration_ms: int, **kind: Any) -> None:
