@@ -10,6 +10,7 @@ import click
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("signalbox.cli.check:check", "Check definitions, without AWS and without Pulumi."),
     "plan": ("signalbox.cli.plan:plan", "What a deploy would change for routing."),
+    "flow": ("signalbox.cli.flow:flow", "See what flows become: state machines."),
 }
 
 

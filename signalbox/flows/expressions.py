@@ -37,18 +37,21 @@ VARIABLES = ("input", "event")
 # Step Functions adds (https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html).
 _SMALL = frozenset(
     (
-        "abs average boolean ceil contains count exists floor formatBase formatInteger formatNumber fromMillis hash length"
-        " max millis min not now number parseInteger power random round sqrt sum toMillis type uuid"
-    ).split()
+        *("abs", "average", "boolean", "ceil", "contains", "count", "exists", "floor"),
+        *("formatBase", "formatInteger", "formatNumber", "fromMillis", "hash", "length", "max", "millis"),
+        *("min", "not", "now", "number", "parseInteger", "power", "random", "round"),
+        *("sqrt", "sum", "toMillis", "type", "uuid"),
+    )
 )
 """Give something small, whatever they are given."""
 _ESCAPING = frozenset(("base64encode", "encodeUrl", "encodeUrlComponent", "string"))
 """Give more text than they are given."""
 _PASSING = frozenset(
     (
-        "append assert base64decode decodeUrl decodeUrlComponent distinct error keys lookup lowercase match merge"
-        " partition parse reverse shuffle split spread substring substringAfter substringBefore trim uppercase zip"
-    ).split()
+        *("append", "assert", "base64decode", "decodeUrl", "decodeUrlComponent", "distinct", "error", "keys"),
+        *("lookup", "lowercase", "match", "merge", "partition", "parse", "reverse", "shuffle"),
+        *("split", "spread", "substring", "substringAfter", "substringBefore", "trim", "uppercase", "zip"),
+    )
 )
 """Give at most what they are given."""
 _MULTIPLYING = frozenset(("join", "replace"))
@@ -291,7 +294,7 @@ class _Checker:
             case "lambda":
                 self.fault(
                     "flow-jsonata-function",
-                    "a function may be written only where a built-in function calls it: else it could call itself for ever",
+                    "a function may be written only where a built-in function calls it: it could call itself for ever",
                     allowed=f"as second argument of {', '.join(f'${name}' for name in sorted(_CALLING))}",
                     fix="write it there, without a name",
                 )
@@ -356,13 +359,12 @@ class _Checker:
     def _call(self, node: Any, bound: set[str], inside: bool, loops: int, *, piped: bool) -> None:
         name = node.procedure.value if kind(node.procedure) == "variable" else None
         if name not in _FUNCTIONS:
-            self._unknown_function(node, name)
+            self._unknown_function(name)
         calling = name in _CALLING
         function_at = 0 if piped else 1
         for index, argument in enumerate(node.arguments or ()):
-            if calling and index == function_at and self._is_function(argument):
-                self._function(argument, bound, inside, loops + 1)
-            elif name == "replace" and index == function_at + 1 and kind(argument) == "lambda":
+            called = calling and index == function_at and self._is_function(argument)
+            if called or (name == "replace" and index == function_at + 1 and kind(argument) == "lambda"):
                 self._function(argument, bound, inside, loops + 1)
             elif kind(argument) == "regex":
                 self._regex(argument, taken=name in _REGEX_TAKERS)
@@ -404,7 +406,7 @@ class _Checker:
         if kind(node) == "lambda":
             self._walk(node.body, bound=bound, inside=inside, loops=loops)
 
-    def _unknown_function(self, node: Any, name: str | None) -> None:
+    def _unknown_function(self, name: str | None) -> None:
         if name == "eval":
             self.fault("flow-jsonata-function", "Step Functions has no $eval", got="$eval", fix="for JSON text, $parse")
             return
@@ -414,7 +416,7 @@ class _Checker:
             "flow-jsonata-function",
             "only built-in functions may be called",
             got=got,
-            allowed="the functions of JSONata 2.0.6 without $eval, and $partition, $range, $hash, $random, $uuid, $parse",
+            allowed="JSONata 2.0.6 without $eval, and $partition, $range, $hash, $random, $uuid, $parse",
             fix=fix or "write it out, or call a processing function",
         )
 

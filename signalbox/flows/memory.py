@@ -232,7 +232,7 @@ def _oldest(comparison: str, kept: int) -> str:
 def aggregating(
     flow: Flow, names: Names, step: Aggregate, depth: int, then: str, ended: str, failed: str
 ) -> dict[str, State]:
-    """Collect into one open list per key. Whoever completes it closes it, keeps a copy under its own name, takes it away.
+    """Collect into one open list per key. Whoever completes it closes it, copies it under its own name, takes it away.
 
     The run that opened a list waits for the end of the window, to close it if nobody did. A closed list takes nothing
     more until it is taken away; a run that comes meanwhile waits. The copy is for that very event running again.
@@ -366,7 +366,8 @@ def aggregating(
             "Type": "Pass",
             "Output": jsonata(
                 unwrapped(
-                    '$map($sort($states.input.items), function($item) { $parse($substringAfter($substringAfter($item, "|"), "|")) })'
+                    "$map($sort($states.input.items), function($item) "
+                    '{ $parse($substringAfter($substringAfter($item, "|"), "|")) })'
                 )
             ),
             **goes(then),

@@ -6,7 +6,7 @@ meta-schema flow.schema.json says it in full. `flow_of` expects what the meta-sc
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from signalbox.definitions.places import Path
 from signalbox.model import JsonObject
@@ -15,6 +15,7 @@ KINDS = ("filter", "transform", "function", "split", "choose", "count", "aggrega
 
 DEFAULT_TIMEOUT = 3_600
 """Seconds that a run may take beside its waits, where the flow says nothing."""
+EXPRESS_TIMEOUT = 300
 DEFAULT_MAX_ITEMS = 1_000
 DEFAULT_CONCURRENCY = 10
 DEFAULT_FUNCTION_TIMEOUT = 60
@@ -100,7 +101,7 @@ class Count(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate(Step):
-    """Collects what `item` gives of events of one `key`: `count` of them, or those of `window` seconds, go on as one."""
+    """Collects what `item` gives of events of one `key`: `count` of them, or those of `window` seconds, become one."""
 
     key: str
     count: int
@@ -173,7 +174,9 @@ def flow_of(flow_id: str, value: JsonObject) -> Flow:
     """The flow that `value`, of the form of the meta-schema, says."""
     steps = _steps(value["steps"], ("steps",))
     catch = _steps(value.get("catch", ()), ("catch",))
-    timeout = value.get("timeout", DEFAULT_TIMEOUT + sum(map(_waiting, walk(steps + catch))))
+    repeatable = value.get("repeatable", False)
+    alone = EXPRESS_TIMEOUT if repeatable else DEFAULT_TIMEOUT + sum(map(_waiting, walk(steps + catch)))
+    timeout = value.get("timeout", alone)
     return Flow(
         id=flow_id,
         steps=steps,
@@ -181,7 +184,7 @@ def flow_of(flow_id: str, value: JsonObject) -> Flow:
         input=value.get("input"),
         catch=catch,
         timeout=timeout,
-        repeatable=value.get("repeatable", False),
+        repeatable=repeatable,
     )
 
 
@@ -248,3 +251,8 @@ def _branch(value: JsonObject, path: Path) -> Branch:
         pattern=value.get("pattern"),
         condition=value.get("condition"),
     )
+
+
+def machine_type(flow: Flow) -> Literal["STANDARD", "EXPRESS"]:
+    """The type of the flow's state machine. Starting an Express one again under the same name starts a second run."""
+    return "EXPRESS" if flow.repeatable else "STANDARD"

@@ -40,9 +40,8 @@ def _unchecked(root: JsonObject, schema: Json, depth: int) -> Iterator[str]:
     if not isinstance(schema, Mapping):
         return
     for keyword, value in schema.items():
-        if keyword == "additionalProperties" and isinstance(value, Mapping) and value:
-            yield keyword
-        elif keyword not in _CHECKED and keyword not in _SAYS_NOTHING:
+        inner = keyword == "additionalProperties" and isinstance(value, Mapping) and value
+        if inner or (keyword not in _CHECKED and keyword not in _SAYS_NOTHING):
             yield keyword
     if "$ref" in schema:
         if depth == _DEPTH:
