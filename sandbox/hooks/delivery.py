@@ -14,18 +14,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import eventbridge
+from ministack.services import eventbridge, scheduler
 
 from sandbox.hooks import activity
-from sandbox.hooks.queues import QueueRefused, send_as_service
+from sandbox.hooks.permissions import role_may
+from sandbox.hooks.queues import QueueRefused, send, send_as_service
 from sandbox.hooks.records import log, record
-from sandbox.hooks.targets import EVENTS, Delivery, DeliveryFailed, deliver
+from sandbox.hooks.targets import EVENTS, SCHEDULER, Delivery, DeliveryFailed, deliver
 from sandbox.hooks.transform import Context, target_input
 from signalbox.patterns import RuleSet, check
 
@@ -35,6 +36,8 @@ DEFAULT_MAX_AGE_SECONDS = 86_400
 # AWS spreads its retries over a day; here they start fast, so that a developer sees the end of it.
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
+TICK_SECONDS = 1
+"""How often schedules are looked at."""
 
 _pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="delivery")
 
@@ -43,6 +46,7 @@ def install() -> None:
     """Take over the dispatch of events (archives and replays call it as well) and the reading of patterns."""
     eventbridge._dispatch_event = dispatch
     eventbridge._invoke_target = start
+    eventbridge._SCHEDULER_TICK_INTERVAL = scheduler._SCHEDULE_TICK_INTERVAL = TICK_SECONDS
     eventbridge._event_pattern_error = _pattern_error
     eventbridge._matches_pattern_view = _pattern_matches
 
@@ -61,10 +65,12 @@ def dispatch(entry: Mapping[str, Any], view: Any = None) -> None:
 
 
 def start(target: Mapping[str, Any], entry: Mapping[str, Any], rule: Mapping[str, Any], view: Any = None) -> None:
-    """Start the delivery of an event to one target; rules with a schedule come in here."""
+    """Start the delivery of an event to one target; rules with a schedule, and Scheduler's schedules, come in here."""
     event = (view or eventbridge._pattern_event_view(entry)).event_with_detail()
     context = Context(rule["Arn"], rule["Name"], datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     delivery = Delivery(rule, target, event, entry, target_input(target, event, context))
+    if delivery.service == SCHEDULER and not target.get("Input"):
+        delivery = replace(delivery, text="{}")  # it has no event to give
     _in_background(0, _Attempt(delivery, time.time(), 0).run)
 
 
@@ -154,7 +160,12 @@ class _Attempt:
             attributes |= {"EXHAUSTED_RETRY_CONDITION": exhausted, "RETRY_ATTEMPTS": str(self.retries)}
         body = json.dumps(self.delivery.event)
         try:
-            send_as_service(queue, body, service=EVENTS, source=self.delivery.rule_arn, attributes=attributes)
+            if self.delivery.service == SCHEDULER:
+                if not role_may(self.delivery.target.get("RoleArn") or "", "sqs:SendMessage", queue):
+                    raise QueueRefused("NO_PERMISSIONS", "the schedule's role may not")
+                send(queue, body, attributes=attributes)
+            else:
+                send_as_service(queue, body, service=EVENTS, source=self.delivery.rule_arn, attributes=attributes)
         except QueueRefused as refused:
             self._lost(failure, f"and the dead-letter queue refused it: {refused}")
         else:
@@ -170,7 +181,7 @@ class _Attempt:
             "delivery",
             status=status,
             rule=self.delivery.rule["Name"],
-            bus=self.delivery.rule["EventBusName"],
+            bus=self.delivery.rule.get("EventBusName"),
             target=self.delivery.target.get("Id"),
             arn=self.delivery.arn,
             event=self.delivery.event["id"],

@@ -24,6 +24,7 @@ from sandbox.hooks.permissions import role_may, service_may, service_may_assume
 from sandbox.hooks.queues import QueueRefused, send, send_as_service
 
 EVENTS = "events.amazonaws.com"
+SCHEDULER = "scheduler.amazonaws.com"
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html: which answers are tried again
 _RETRIED_STATUS = {401, 407, 409, 429}
@@ -40,7 +41,7 @@ class DeliveryFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event for one target of one rule."""
+    """One event for one target of one rule, or of one schedule of EventBridge Scheduler."""
 
     rule: Mapping[str, Any]
     target: Mapping[str, Any]
@@ -54,6 +55,11 @@ class Delivery:
     @property
     def rule_arn(self) -> str:
         return self.rule["Arn"]
+
+    @property
+    def service(self) -> str:
+        """Who delivers: Scheduler reaches all targets by a role, EventBridge by their own policies where it can."""
+        return SCHEDULER if self.rule_arn.split(":")[2] == "scheduler" else EVENTS
 
     @property
     def arn(self) -> str:
@@ -92,7 +98,7 @@ def _to_function(delivery: Delivery, arn: Arn) -> None:
 def _to_queue(delivery: Delivery, arn: Arn) -> None:
     group = (delivery.target.get("SqsParameters") or {}).get("MessageGroupId")
     try:
-        if role := delivery.target.get("RoleArn"):
+        if (role := delivery.target.get("RoleArn")) or delivery.service == SCHEDULER:
             _role_allowed(delivery, role, "sqs:SendMessage", delivery.arn)
             send(str(arn), delivery.text, group=group)
         else:
@@ -150,7 +156,7 @@ def _to_bus(delivery: Delivery, arn: Arn) -> None:
         raise _no_resource(delivery, f"the event bus {arn} does not exist")
     if role := delivery.target.get("RoleArn"):
         _role_allowed(delivery, role, "events:PutEvents", delivery.arn, policy)
-    path = [*delivery.entry.get("_DispatchPath", ()), f"{delivery.rule['EventBusName']}|{delivery.rule['Name']}"]
+    path = [*delivery.entry.get("_DispatchPath", ()), f"{delivery.rule.get('EventBusName')}|{delivery.rule['Name']}"]
     forwarded = {**delivery.entry, "EventBusName": name, "_DispatchPath": path}
     with request_scope(arn.account_id, arn.region):
         eventbridge._dispatch_event(forwarded)
@@ -215,7 +221,7 @@ _WAYS = {
 
 
 def _allowed(delivery: Delivery, action: str, policy: Any, whose: str) -> None:
-    if role := delivery.target.get("RoleArn"):
+    if (role := delivery.target.get("RoleArn")) or delivery.service == SCHEDULER:
         _role_allowed(delivery, role, action, delivery.arn)
     elif not service_may(policy, EVENTS, action, delivery.arn, delivery.rule_arn):
         raise _no_permission(delivery, action, whose)
@@ -230,12 +236,14 @@ def _role_allowed(delivery: Delivery, role: str | None, action: str, resource: s
 
 
 def _assume(delivery: Delivery, role: str) -> None:
-    if not service_may_assume(role, EVENTS, delivery.rule_arn):
-        raise DeliveryFailed("NO_PERMISSIONS", f"{EVENTS} may not assume {role}, or it does not exist", final=True)
+    if not service_may_assume(role, delivery.service, delivery.rule_arn):
+        raise DeliveryFailed(
+            "NO_PERMISSIONS", f"{delivery.service} may not assume {role}, or it does not exist", final=True
+        )
 
 
 def _no_permission(delivery: Delivery, action: str, whose: str) -> DeliveryFailed:
-    message = f"{whose} does not allow {EVENTS} {action} on {delivery.arn} for {delivery.rule_arn}"
+    message = f"{whose} does not allow {delivery.service} {action} on {delivery.arn} for {delivery.rule_arn}"
     return DeliveryFailed("NO_PERMISSIONS", message, final=True)
 
 

@@ -495,3 +495,21 @@ def test_state_survives_a_restart(tmp_path: Path) -> None:
         assert emulator.client("dynamodb").scan(TableName="kept")["Count"] == 1
     finally:
         emulator.stop()
+
+
+def test_a_schedule_reaches_its_target_by_its_role(park: Park) -> None:
+    url, arn = park.queue("ticks", policy=False)
+    allowed = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn}
+    ticker = role(park.emulator, "ticker", "scheduler.amazonaws.com")
+    scheduler = park.emulator.client("scheduler")
+    soon = time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime())
+    target = {"Arn": arn, "RoleArn": ticker, "Input": '{"tick": 1}'}
+    scheduler.create_schedule(Name="denied", ScheduleExpression=soon, FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
+    eventually(lambda: any(each["rule"] == "denied" for each in park.records("delivery")), 30)
+    assert [each["status"] for each in park.records("delivery") if each["rule"] == "denied"] == ["lost"]
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    park.emulator.client("iam").put_role_policy(RoleName="ticker", PolicyName="p", PolicyDocument=document)
+    scheduler.create_schedule(
+        Name="allowed", ScheduleExpression=soon, FlexibleTimeWindow={"Mode": "OFF"}, Target=target
+    )
+    assert json.loads(park.messages(url, 30)[0]["Body"]) == {"tick": 1}
