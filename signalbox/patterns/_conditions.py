@@ -75,7 +75,7 @@ class Leaf:
     `$or`), `place` the way to its list of conditions in the pattern (with `$or` and branch numbers).
     """
 
-    __slots__ = ("_index", "column", "conditions", "field", "line", "path", "place")
+    __slots__ = ("_index", "absent", "column", "conditions", "field", "line", "path", "place")
 
     def __init__(
         self,
@@ -92,15 +92,12 @@ class Leaf:
         self.place = place
         self.line = line
         self.column = column
+        self.absent = any(c.operator == "exists" and c.values == ("false",) for c in conditions)
+        """May the field be missing?"""
         self._index: ValueIndex | None = None
 
     def __repr__(self) -> str:
         return f"Leaf({self.field}: {self.words})"
-
-    @property
-    def absent(self) -> bool:
-        """May the field be missing?"""
-        return any(c.operator == "exists" and c.values == ("false",) for c in self.conditions)
 
     @property
     def wild(self) -> bool:

@@ -119,10 +119,11 @@ def _descend(node: Node, name: str) -> Node | None:
 class View:
     """One event while patterns are matched against it: what was found out once is kept."""
 
-    __slots__ = ("_chains", "fields", "steps")
+    __slots__ = ("_chains", "branched", "fields", "steps")
 
     def __init__(self, fields: Fields) -> None:
         self.fields = fields
+        self.branched = {field for field, values in fields.items() if any(chain for _, chain in values)}
         self.steps = 0
         self._chains: dict[int, list[Chain]] = {}
 
@@ -136,7 +137,7 @@ class View:
 
     def _find(self, leaf: Leaf, values: list[tuple[Any, Chain]]) -> list[Chain]:
         accepts = leaf.accepts
-        if len(values) == 1 or not any(chain for _, chain in values):
+        if len(values) == 1 or leaf.field not in self.branched:
             return [values[0][1]] if any(accepts(value) for value, _ in values) else []
         chains: dict[Chain, None] = {}
         for value, chain in values:
@@ -153,10 +154,10 @@ class View:
             if not chains:
                 if not leaf.absent:
                     return False
-                values = self.fields.get(leaf.field)
-                if values and not any(chain for _, chain in values):
+                if leaf.field in self.branched:
+                    apart = True
+                elif self.fields.get(leaf.field):
                     return False
-                apart = apart or bool(values)
             elif chains[-1] or len(chains) > 1:
                 apart = True
             together.append(chains)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from signalbox.patterns._conditions import Condition
 
 
+# Integers up to here are what they are in a 64-bit float.
+_EXACT = 2**53
+
+
 class Refusal(Exception):
     """A condition that EventBridge refuses; the message is its reason."""
 
@@ -232,6 +236,7 @@ class ValueIndex:
         self.intervals = _Intervals(intervals) if intervals else None
         if excluded:
             self.excluded = ValueIndex(excluded)
+        self.by_digits = bool(self.literals or self.addresses.ranges)
         self.has_affixes = bool(
             self.prefixes.by_length
             or self.suffixes.by_length
@@ -331,6 +336,8 @@ class ValueIndex:
             return list(self.literals.get("null" if value is None else "true" if value else "false", ()))
         if isinstance(value, str) and kind is not Number:
             return self._met_by_text(str(value))
+        if kind is int and -_EXACT <= value <= _EXACT and not self.by_digits:
+            return self._met_by_number("", value)
         if kind is Number:
             literal = value
         elif isinstance(value, int | float):
@@ -340,7 +347,7 @@ class ValueIndex:
             literal = text
         else:
             raise EventError(f"Not a JSON value: {type(value).__name__}")
-        return self._met_by_number(literal)
+        return self._met_by_number(literal, comparable(literal))
 
     def _met_by_text(self, text: str) -> list[Any]:
         found = list(self.texts.get(text, ()))
@@ -373,9 +380,8 @@ class ValueIndex:
                 if (plain and other.ascii) or other.is_end('"' + text):
                     found.append(item)
 
-    def _met_by_number(self, literal: str) -> list[Any]:
+    def _met_by_number(self, literal: str, number: float | None) -> list[Any]:
         found = list(self.literals.get(literal, ())) if self.literals else []
-        number = comparable(literal)
         if number is not None:
             found += self.numbers.get(number, ())
             if self.intervals is not None:

@@ -84,20 +84,16 @@ class Pattern:
         for leaves in self.alternatives:
             if view.holds(leaves):
                 return Explanation(True)
-            in_order = [leaf for leaf in self.leaves if leaf in leaves]
-            failing = [leaf for leaf in in_order if not self._met_alone(view, leaf)]
+            failing = {id(leaf) for leaf in leaves if not view.holds((leaf,))}
             if best is None or len(failing) < best[0]:
-                leaf = failing[0] if failing else self._split(view, leaves)
+                first = next((leaf for leaf in self.leaves if id(leaf) in failing), None)
+                leaf = first or self._split(view, leaves)
                 found = tuple(value for value, _ in view.fields.get(leaf.field, ()))
                 best = len(failing), Explanation(False, leaf, found, split=not failing)
         return best[1] if best else Explanation(True)
 
     def _fields(self, event: str | Mapping[str, Any]) -> Fields:
         return fields_of(event_object(event), self._tree, self._empty_names)
-
-    @staticmethod
-    def _met_alone(view: View, leaf: Leaf) -> bool:
-        return view.holds((leaf,))
 
     @staticmethod
     def _split(view: View, leaves: tuple[Leaf, ...]) -> Leaf:
