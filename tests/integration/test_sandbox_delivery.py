@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import shutil
+import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -513,3 +516,29 @@ def test_a_schedule_reaches_its_target_by_its_role(park: Park) -> None:
         Name="allowed", ScheduleExpression=soon, FlexibleTimeWindow={"Mode": "OFF"}, Target=target
     )
     assert json.loads(park.messages(url, 30)[0]["Body"]) == {"tick": 1}
+
+
+def test_an_emulator_whose_state_is_deleted_ends_by_itself(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path / "gone")
+    emulator.start()
+    pid = int((emulator.state / "emulator.pid").read_text())
+    shutil.rmtree(emulator.state)
+    eventually(lambda: os.waitpid(pid, os.WNOHANG) != (0, 0))
+
+
+def test_a_stop_ends_the_workers_of_functions_as_well(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path / "busy")
+    emulator.start()
+    arn = role(emulator, "slow", "lambda.amazonaws.com")
+    function(emulator, "slow", "import time\ndef handle(event, context):\n    time.sleep(60)\n", arn)
+    emulator.client("lambda").invoke(FunctionName="slow", InvocationType="Event")
+    group = int((emulator.state / "emulator.pid").read_text())
+
+    def alive(*more: str) -> str:
+        """Process ids of the emulator's group, the dead that nobody has reaped yet left out."""
+        command = ["pgrep", "--runstates", "D,R,S", "-g", str(group), *more]
+        return subprocess.run(command, check=False, capture_output=True, text=True).stdout
+
+    eventually(lambda: alive("-f", "_worker.py") != "")
+    emulator.stop()
+    eventually(lambda: alive() == "", 2)
