@@ -79,8 +79,10 @@ lambdas = LambdaSettings(
     },
 )
 triggers = Triggers(
+    scope,
     topics=topics,
     queues={**destinations.arns("queue"), "retry": bus.retry.arn},
+    streams={"store": store.table.stream_arn},
     failures=bus.undelivered,
 )
 processors = ProcessingFunctions(

@@ -47,6 +47,11 @@ class Stack:
         """The event store's table."""
         return physical(self.name, "store", 255)
 
+    def undelivered_arn(self, account: str, partition: str) -> str:
+        """The dead-letter queue of every rule's targets."""
+        region = self.session().region_name
+        return f"arn:{partition}:sqs:{region}:{account}:{physical(self.name, 'undelivered', 80)}"
+
     def session(self) -> Any:
         """A boto3 session for the stack's region and profile, as its provider's configuration says."""
         import boto3  # a third of a second that commands without AWS need not wait for

@@ -83,7 +83,11 @@ def test_a_trigger_makes_permission_and_subscription_and_what_sns_cannot_hand_ov
                 {"publisher": function(name="publisher", triggers=({"topic": "ride-times"},))},
                 {"publisher": code},
                 Triggers(
-                    {"ride-times": "arn:ride-times"}, {}, aws.sqs.Queue("undelivered", name="park-dev-undelivered")
+                    SCOPE,
+                    {"ride-times": "arn:ride-times"},
+                    {},
+                    {},
+                    aws.sqs.Queue("undelivered", name="park-dev-undelivered"),
                 ),
             ),
         )
@@ -107,7 +111,7 @@ def test_a_trigger_whose_topic_is_not_configured_is_said_and_not_made(code):
                 settings(),
                 {"publisher": function(name="publisher", triggers=({"topic": "ride-times"},))},
                 {"publisher": code},
-                Triggers({}, {}, aws.sqs.Queue("undelivered")),
+                Triggers(SCOPE, {}, {}, {}, aws.sqs.Queue("undelivered")),
             ),
         )
 
@@ -128,7 +132,7 @@ def test_the_routers_permission_is_one_statement_for_all_rules(code, targets):
                 function(name="router", triggers=({"queue": "retry"},)),
                 code,
                 [function(name=f"f{index}") for index in range(targets)],
-                Triggers({}, {"retry": "arn:retry"}, aws.sqs.Queue("undelivered")),
+                Triggers(SCOPE, {}, {"retry": "arn:retry"}, {}, aws.sqs.Queue("undelivered")),
             ),
         )
 

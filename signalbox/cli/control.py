@@ -1,0 +1,175 @@
+"""The operator's word to the reconciler: `sync`, `freeze`, `thaw`, `release`."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from signalbox.cli.stack import Stack, read_stack, stack_options
+from signalbox.cli.status import pages
+from signalbox.names import physical
+from signalbox.reconcile.difference import owner
+from signalbox.store import CONTROL, FREEZE, OVERRIDE, RELEASE, control_item
+
+RECONCILER = "rule_sync"
+RELEASE_SECONDS = 60
+"""How long `release` waits for the reconciler to take our rules off the bus."""
+
+
+@click.command()
+@stack_options
+@click.option("--json", "as_json", is_flag=True, help="Print the reconciler's report as it is.")
+def sync(stack_name: str | None, config_file: Path | None, as_json: bool) -> None:
+    """Reconcile now: make the rules what the store says, without waiting for the schedule."""
+    with _talking():
+        report = _reconcile(read_stack(stack_name, config_file))
+    if as_json:
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        for line in _told(report):
+            click.echo(line)
+    if report["frozen"] or report["out_of_step"] or report["errors"]:
+        raise SystemExit(1)
+
+
+@click.command()
+@stack_options
+@click.option("--why", default="", help="For whoever wonders why nothing changes.")
+def freeze(stack_name: str | None, config_file: Path | None, why: str) -> None:
+    """Stop the reconciler, for an incident: run-time edits are stored, and no rule is written until `thaw`."""
+    _say(read_stack(stack_name, config_file), FREEZE, why)
+    click.echo("frozen; python -m signalbox thaw goes on")
+
+
+@click.command()
+@stack_options
+def thaw(stack_name: str | None, config_file: Path | None) -> None:
+    """Let the reconciler work again after `freeze` or `release`, and reconcile now."""
+    stack = read_stack(stack_name, config_file)
+    with _talking():
+        store = _store(stack)
+        for word in (FREEZE, RELEASE):
+            store.delete(CONTROL, word)
+        report = _reconcile(stack)
+    for line in _told(report):
+        click.echo(line)
+
+
+@click.command()
+@stack_options
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the run-time edits are saved.  [default: <name>-edits.json]",
+)
+def release(stack_name: str | None, config_file: Path | None, save: Path | None) -> None:
+    """Before a `pulumi destroy`: save the run-time edits to a file, and take every rule of ours off the bus.
+
+    Rules and targets that were made at run time are in no Pulumi state, and would block the deletion of the bus. From
+    now on the reconciler keeps the bus empty, and events are routed nowhere: `thaw` takes it back.
+    """
+    stack = read_stack(stack_name, config_file)
+    with _talking():
+        store = _store(stack)
+        _refuse_protected(stack)
+        if store.get(CONTROL, FREEZE) is not None:
+            raise click.ClickException("the reconciler is frozen; fix: python -m signalbox thaw, then release")
+        edits = [item for item in store.partition(OVERRIDE) if item["Routes"] != "{}"]
+        file = save or Path(f"{stack.name}-edits.json")
+        if edits:
+            file.write_text(json.dumps(edits, indent=2, ensure_ascii=False))
+            click.echo(f"{len(edits)} events have run-time edits; saved to {file}")
+        store.put(control_item(RELEASE, at=_now(), by=_caller(stack)))
+        _wait_until_empty(stack)
+    click.echo("the bus holds no rule of ours; next: pulumi destroy")
+
+
+def _refuse_protected(stack: Stack) -> None:
+    table = stack.session().client("dynamodb").describe_table(TableName=stack.store)["Table"]
+    if table.get("DeletionProtectionEnabled"):
+        raise click.ClickException(
+            f"the event store {stack.store} is protected from deletion, so a destroy would stop halfway; "
+            "fix: pulumi config set signalbox:deletion-protection false, pulumi up, then release"
+        )
+
+
+def _wait_until_empty(stack: Stack) -> None:
+    from signalbox.aws.rules import EventBridgeRules
+
+    bus = EventBridgeRules(stack.session().client("events"), stack.name)
+    until = time.monotonic() + RELEASE_SECONDS
+    while True:
+        report = _reconcile(stack)
+        left = [rule["Name"] for rule in pages(bus.list_rules) if owner(rule, stack.name)]
+        if not left:
+            return
+        if time.monotonic() > until:
+            why = "; ".join(_told(report))
+            raise click.ClickException(f"still on the bus after {RELEASE_SECONDS} s: {', '.join(left)}; {why}")
+        time.sleep(1)
+
+
+def _say(stack: Stack, word: str, why: str = "") -> None:
+    with _talking():
+        _store(stack).put(control_item(word, at=_now(), by=_caller(stack), why=why))
+
+
+def _reconcile(stack: Stack) -> dict[str, Any]:
+    """Run the reconciler, wait for it, and give its report."""
+    name = physical(stack.name, RECONCILER)
+    answer = stack.session().client("lambda").invoke(FunctionName=name, InvocationType="RequestResponse", Payload=b"{}")
+    content = json.loads(answer["Payload"].read() or b"null")
+    if "FunctionError" in answer:
+        raise click.ClickException(
+            f"the reconciler failed: {content.get('errorMessage', content)}; see the log group /aws/lambda/{name}"
+        )
+    return content
+
+
+def _told(report: dict[str, Any]) -> Iterator[str]:
+    if report["frozen"]:
+        yield "frozen: nothing was done (python -m signalbox thaw)"
+        return
+    out = len(report["out_of_step"]) + len(report["errors"])
+    yield f"{report['routes']} routes, {out} out of step; {report['writes']} calls changed a rule"
+    for route, entry in report["out_of_step"].items():
+        yield f"{route}: {entry['state']}: {entry.get('error', '')}"
+    for event, error in report["errors"].items():
+        yield f"{event}: {error}"
+    for route in report["repaired"]:
+        yield f"{route}: was changed by hand, and put right"
+    for route in report["conflicts"]:
+        yield f"{route}: the run-time edit collides with the definitions: pulumi preview says how to decide"
+
+
+def _store(stack: Stack) -> Any:
+    from signalbox.aws.store import DynamoStore
+
+    return DynamoStore(stack.session().client("dynamodb"), stack.store)
+
+
+def _caller(stack: Stack) -> str:
+    return stack.session().client("sts").get_caller_identity()["Arn"]
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def _talking() -> Iterator[None]:
+    """AWS's errors as a line for people."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from signalbox.reconcile.ports import RulesError
+    from signalbox.store import StoreError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError, RulesError, StoreError) as error:
+        raise click.ClickException(str(error)) from error
