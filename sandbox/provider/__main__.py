@@ -20,6 +20,8 @@ def main() -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    # The engine shows this among the messages of the deployment.
+    sys.stderr.write("sandbox/provider stands in for Pulumi's AWS plugin: for development, against an emulator\n")
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     stopped = threading.Event()

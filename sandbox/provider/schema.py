@@ -30,7 +30,7 @@ class Prop:
     `replaces`: a change makes a new resource. `computed`: AWS fills it in where the program leaves it out. `unordered`:
     a set. `auto_name`: the physical name, made from the resource's own where left out (the value is its greatest
     length). `normal` gives the form in which two values are compared, and with `keeps_normal` the form in which the
-    state has it. `unsupported`: upstream has it, the stand-in does not.
+    state has it. `unsupported`: upstream has it, the stand-in does not. `deprecated`: an import leaves it out.
     """
 
     kind: Kind
@@ -41,6 +41,7 @@ class Prop:
     unordered: bool = False
     auto_name: int = 0
     unsupported: bool = False
+    deprecated: bool = False
     checks: tuple[Check, ...] = ()
     normal: Callable[[Any], Any] | None = None
     keeps_normal: bool = False
@@ -452,7 +453,7 @@ def imported(fields: Mapping[str, Prop], state: Props) -> Props:
     inputs: Props = {DEFAULTS: []}
     for key, prop in fields.items():
         value = state.get(key)
-        wanted = prop.required or prop.auto_name or not (prop.computed or _empty(prop, value))
+        wanted = prop.required or prop.auto_name or not (prop.deprecated or _empty(prop, value))
         if value is not None and wanted and not prop.unsupported:
             inputs[key] = value
         if prop.default is not None and value == prop.default:

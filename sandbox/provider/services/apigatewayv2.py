@@ -156,12 +156,13 @@ def _part(
     other: dict[str, str] | None = None,
     empty: Props | None = None,
     read: Callable[[Props, Props], Props] = lambda found, state: {},  # noqa: ARG005
+    revise: Callable[[dict[str, Change], Props, Props], dict[str, Change]] | None = None,
     outputs: tuple[str, ...] = (),
 ) -> ResourceType:
     """The type of something that lives in an API under an id of its own (`key`): integrations, routes, authorizers.
 
-    `calls` ends the names of its API calls, `fixed` are settings of the creation only, `other` are settings with
-    another name in the API, `empty` is what resets a setting if not "".
+    `calls` ends the names of its API calls, `fixed` are settings that never change (but must be told), `other` are
+    settings with another name in the API, `empty` is what resets a setting if not "".
     """
     names = other or {}
 
@@ -186,18 +187,26 @@ def _part(
 
     def update(context: Context, id_: str, old: Props, new: Props, changed: set[str]) -> None:
         wanted = pascal(inputs, _reset(new, changed, settings, empty or {}), **names)
-        # API Gateway merges maps: what goes must be named with an empty value.
-        for setting in ("requestParameters",):
-            if setting in changed and isinstance(old.get(setting), dict):
-                gone = dict.fromkeys(set(old[setting]) - set(new.get(setting) or {}), "")
-                wanted["RequestParameters"] = {**gone, **(new.get(setting) or {})}
+        wanted |= pascal(inputs, given(new, *fixed))
+        if "requestParameters" in changed:
+            # As upstream: API Gateway merges, so what goes is named with an empty value.
+            parameters = new.get("requestParameters") or {}
+            gone = dict.fromkeys(set(old.get("requestParameters") or {}) - set(parameters), "")
+            wanted["RequestParameters"] = {**gone, **parameters}
         getattr(context.client("apigatewayv2"), f"update_{calls}")(ApiId=old["apiId"], **{key: id_}, **wanted)
 
     def delete(context: Context, id_: str, state: Props) -> None:
         getattr(context.client("apigatewayv2"), f"delete_{calls}")(ApiId=state["apiId"], **{key: id_})
 
     return ResourceType(
-        token=token, inputs=inputs, outputs=outputs, create=create, read=find, update=update, delete=delete
+        token=token,
+        inputs=inputs,
+        outputs=outputs,
+        create=create,
+        read=find,
+        update=update,
+        delete=delete,
+        revise=revise,
     )
 
 
@@ -228,6 +237,12 @@ INTEGRATION = _part(
         "integrationResponseSelectionExpression": found.get("IntegrationResponseSelectionExpression")
     },
     outputs=("integrationResponseSelectionExpression",),
+    # HTTP APIs have no such setting.
+    revise=lambda changes, old, new: {
+        path: change
+        for path, change in changes.items()
+        if path != "passthroughBehavior" or old.get(path) or new[path] != "WHEN_NO_MATCH"
+    },
     inputs={
         "apiId": text(required=True, replaces=True),
         "connectionId": text(longest(1024, 1)),
@@ -241,8 +256,7 @@ INTEGRATION = _part(
         "integrationSubtype": text(longest(128, 1), replaces=True),
         "integrationType": text(one_of("AWS", "AWS_PROXY", "HTTP", "HTTP_PROXY", "MOCK"), required=True, replaces=True),
         "integrationUri": text(),
-        # Upstream's default, WHEN_NO_MATCH, counts for WebSocket APIs only; for HTTP APIs it suppresses the difference.
-        "passthroughBehavior": text(one_of("WHEN_NO_MATCH", "NEVER", "WHEN_NO_TEMPLATES"), computed=True),
+        "passthroughBehavior": text(one_of("WHEN_NO_MATCH", "NEVER", "WHEN_NO_TEMPLATES"), default="WHEN_NO_MATCH"),
         "payloadFormatVersion": text(one_of("1.0", "2.0"), default="1.0"),
         "requestParameters": mapping(),
         "requestTemplates": mapping(),

@@ -112,7 +112,7 @@ def _read_bus(context: Context, id_: str, state: Props) -> Props | None:  # noqa
 
 def _update_bus(context: Context, id_: str, old: Props, new: Props, changed: set[str]) -> None:  # noqa: ARG001
     wanted = pascal(BUS.inputs, given(new, "deadLetterConfig", "description", "kmsKeyIdentifier", "logConfig"))
-    context.client("events").update_event_bus(Name=id_, **wanted)
+    context.client("events").update_event_bus(Name=id_, **{"Description": "", **wanted})
 
 
 def _delete_bus(context: Context, id_: str, state: Props) -> None:  # noqa: ARG001
@@ -130,8 +130,7 @@ BUS = ResourceType(
             {
                 "includeDetail": text(one_of("NONE", "FULL")),
                 "level": text(one_of("OFF", "ERROR", "INFO", "TRACE")),
-            },
-            computed=True,
+            }
         ),
         "name": name(256, r"(?!default$)[0-9A-Za-z_./\-]+"),
         "tags": tags(),
@@ -321,7 +320,7 @@ RULE = ResourceType(
         "eventBusName": text(_BUS, replaces=True, default="default"),
         "eventPattern": text(_pattern(), normal=normal_json, keeps_normal=True),
         "forceDestroy": boolean(default=False),
-        "isEnabled": boolean(),
+        "isEnabled": boolean(deprecated=True),
         "name": name(64, _NAME),
         "namePrefix": text(longest(38), matches(_NAME), replaces=True, computed=True),
         "roleArn": text(arn),

@@ -163,10 +163,11 @@ ROLE = ResourceType(
         "assumeRolePolicy": policy(required=True),
         "description": text(longest(1000)),
         "forceDetachPolicies": boolean(default=False),
+        # Upstream deprecates both in favour of resources of their own.
         "inlinePolicies": array(
-            block({"name": text(longest(128, 1)), "policy": policy()}), unordered=True, computed=True
+            block({"name": text(longest(128, 1)), "policy": policy()}), unordered=True, computed=True, deprecated=True
         ),
-        "managedPolicyArns": array(text(arn), unordered=True, computed=True),
+        "managedPolicyArns": array(text(arn), unordered=True, computed=True, deprecated=True),
         "maxSessionDuration": integer(between(3600, 43200), default=3600),
         "name": name(64, _NAME),
         "namePrefix": text(longest(38), matches(_NAME), replaces=True, computed=True),
