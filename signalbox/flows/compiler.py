@@ -65,7 +65,7 @@ def compile_flow(flow: Flow, names: Names, events: Mapping[str, Event]) -> dict[
     handled = UNDELIVERED
     states: dict[str, State] = {}
     if flow.stateful:
-        states |= memory.claim(flow, names, STEPS)
+        states |= memory.claim(flow, names, STEPS, _catcher(handled))
     states[STEPS] = _guarded(_Steps(flow, names, events, "steps"), flow.steps, CAUGHT if flow.catch else handled, after)
     if flow.catch:
         states[CAUGHT] = _guarded(_Steps(flow, names, events, "catch"), flow.catch, handled, after)

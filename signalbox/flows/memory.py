@@ -41,6 +41,8 @@ REMEMBERED = 14 * DAY
 """Seconds for which a run's event is known: as long as messages wait in `undelivered`."""
 ITEM_BYTES = 120_000
 """Bytes of all that one aggregate collects: the list must fit into a state, and its quotes are escaped on the way."""
+POLLS = 1_000
+"""How often a run may look whether another has ended, before its history is full."""
 STALE = 300_000
 """Milliseconds after which a list that was closed and not taken away may be taken by another run: its run is dead."""
 
@@ -55,7 +57,7 @@ def partition(flow: Flow) -> str:
     return f"flow#{flow.id}"
 
 
-def claim(flow: Flow, names: Names, then: str) -> dict[str, State]:
+def claim(flow: Flow, names: Names, then: str, catch: State) -> dict[str, State]:
     """The states that make one run of the event go on to `then`, and another wait for how that one ends.
 
     A run that dies without a word holds its claim until its time would be over.
@@ -78,7 +80,7 @@ def claim(flow: Flow, names: Names, then: str) -> dict[str, State]:
                     ":expires": in_seconds(flow.timeout + REMEMBERED),
                 },
             },
-            catch=[{"ErrorEquals": [CONDITION_FAILED], "Output": jsonata(INPUT), "Next": HELD}],
+            catch=[{"ErrorEquals": [CONDITION_FAILED], "Output": jsonata(INPUT), "Next": HELD}, catch],
             output=jsonata(INPUT),
             then=then,
         ),
@@ -86,6 +88,7 @@ def claim(flow: Flow, names: Names, then: str) -> dict[str, State]:
             names,
             "getItem",
             {"Key": _run(flow), "ConsistentRead": True},
+            catch=[catch],
             output={"event": jsonata(INPUT), "done": jsonata("$exists($states.result.Item.Done)")},
             then=DECIDE,
         ),
@@ -94,7 +97,12 @@ def claim(flow: Flow, names: Names, then: str) -> dict[str, State]:
             "Choices": [{"Condition": jsonata("$states.input.done"), "Next": REPEAT}],
             "Default": PAUSE,
         },
-        PAUSE: {"Type": "Wait", "Seconds": 5, "Output": jsonata("$states.input.event"), "Next": CLAIM},
+        PAUSE: {
+            "Type": "Wait",
+            "Seconds": max(5, flow.timeout // POLLS),
+            "Output": jsonata("$states.input.event"),
+            "Next": CLAIM,
+        },
         REPEAT: {"Type": "Pass", "Output": {"repeat": jsonata(f"{EVENT}.id")}, "End": True},
     }
 

@@ -3,6 +3,7 @@
 https://states-language.net/spec.html and https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,14 @@ def jsonata(expression: str) -> str:
 
 def author(expression: str, subject: str = INPUT, **more: str) -> str:
     """An expression of a flow's author as JSONata for a state: with `$input`, `$event` and the variables `more`."""
-    return bind(expression, {"input": subject, "event": EVENT, **more})
+    values = {"input": subject, "event": EVENT, **more}
+    if (path := _PATH.fullmatch(expression.strip())) is not None and path[1] in values and _PLAIN.fullmatch(subject):
+        return values[path[1]] + path[2]
+    return bind(expression, values)
+
+
+_PATH = re.compile(r"\$([A-Za-z]\w*)((?:\.[A-Za-z_]\w*)*)", re.ASCII)
+_PLAIN = re.compile(r"[\w$.]+", re.ASCII)
 
 
 def goes(to: str | None) -> State:

@@ -1,0 +1,26 @@
+"""JSONata as the emulator evaluates it, for tests: with what Step Functions adds, and none of what it leaves out."""
+
+import json
+import sys
+from typing import Any
+
+
+def evaluate(expression: str, states: dict[str, Any], **variables: Any) -> Any:
+    """What `expression` gives in a state with these `$states` and variables. Raises JException and the like."""
+    limit = sys.getrecursionlimit()
+    from jsonata import Jsonata
+
+    sys.setrecursionlimit(max(limit, 3000))
+    try:
+        engine = Jsonata(expression, timeout=5000)
+        engine.register_lambda("parse", json.loads)
+        return engine.evaluate(None, {"states": states, **variables})
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def literal(field: str) -> str:
+    """The expression in a field of a state."""
+    assert field.startswith("{%")
+    assert field.endswith("%}")
+    return field[2:-2].strip()
