@@ -363,6 +363,7 @@ class EventsClient:
 
     def _refuse_managed(self, rule: str, operation: str) -> None:
         if self._cloud.rules.get(rule, {}).get("ManagedBy"):
+            self._cloud.rule_changed(rule, operation)
             raise error("ManagedRuleException", "the rule is managed", operation)
 
 

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
-READS = ("list_rules", "list_targets_by_rule")
-RULE_WRITES = ("put_rule", "put_targets", "remove_targets", "delete_rule")
+RARE = ("remove_targets", "delete_rule", "delete_item")
+"""Calls that a run makes seldom, and that therefore fail more often."""
 
 BEFORE = ("crash-before", "throttled", "error-before")
 AFTER = ("crash-after", "error-after", "no-answer")
@@ -91,12 +91,14 @@ class Faults:
         self._rng = rng
         self.rate = rate
         self._covered = covered
-        kind = rng.choice(("reconciler", "reconciler", "api", "deploy"))
+        kind = rng.choice(("reconciler", "reconciler", "reconciler", "api", "deploy"))
         self._favourite = (kind, rng.choice(sorted(KINDS[kind])))
 
     def draw(self, kind: str, operation: str) -> str:
         """The fault of this call, "" for none."""
-        rate = max(self.rate, 0.4) if (kind, operation) == self._favourite else self.rate
+        rate = self.rate * (4 if operation in RARE else 1)
+        if (kind, operation) == self._favourite:
+            rate = max(rate, 0.4)
         if self.rate == 0 or self._rng.random() >= rate:
             return ""
         faults = [each for each in KINDS.get(kind, {}).get(operation, ()) if each not in ("stale", "quota")]

@@ -201,6 +201,10 @@ class World:
         self.oracle = oracle.Oracle()
         self.most = rng.choice((1, 1, 2, 3))
         self.two_deploys = rng.random() < 0.15
+        self.weights = rng.choice(((6, 4, 3, 1, 1), (6, 2, 3, 1, 1), (4, 6, 2, 1, 1), (3, 2, 4, 3, 3)))
+        """How often it is an edit, a deploy, the schedule, somebody's hand, freeze or release."""
+        self.edited_events = rng.choice((EVENT_IDS, EVENT_IDS[:1]))
+        self.edited_routes = rng.choice((ROUTES, ROUTES[:2], ROUTES[:1]))
         self.uncertain: set[str] = set()
         """Events on which two deploys were at work at once: Pulumi's lock forbids it, and promises nothing then."""
         self.traces: dict[str, Trace] = {}
@@ -245,24 +249,24 @@ class World:
             self._step()
 
     def _start_something(self) -> None:
-        draw = self.rng.random()
         running = {actor.kind for actor in self.scheduler.active}
-        if self.pending and draw < 0.35:
+        if self.pending and self.rng.random() < 0.35:
             self._deliver()
-        elif draw < 0.6:
+            return
+        what = self.rng.choices(("edit", "deploy", "schedule", "hand", "control"), self.weights)[0]
+        if what == "edit":
             if "deploy" in running:
                 self.faults.hit("edit while a deploy runs")
             self._start("api", self._edit)
-        elif draw < 0.76:
-            if "deploy" not in running or self.two_deploys:
-                if "deploy" in running:
-                    self.faults.hit("two deploys at once")
-                self._start_deploy()
-        elif draw < 0.88:
+        elif what == "deploy" and ("deploy" not in running or self.two_deploys):
+            if "deploy" in running:
+                self.faults.hit("two deploys at once")
+            self._start_deploy()
+        elif what == "schedule":
             self._start_reconciler()
-        elif draw < 0.95:
+        elif what == "hand":
             self._hand()
-        else:
+        elif what == "control":
             self._control()
 
     def _start(self, kind: str, main: Callable[[Actor], None]) -> None:
@@ -539,12 +543,12 @@ class World:
     # -- actors: the API
 
     def _edit(self, actor: Actor) -> None:
-        event_id = self.rng.choice(EVENT_IDS)
+        event_id = self.rng.choice(self.edited_events)
         try:
             items = self.store.event_items(event_id)
             if items is None:
                 return
-            posted = self._posted(items.routes())
+            posted = self._posted(event_id, items.routes())
             if_match = items.etag() if self.rng.random() < 0.5 else None
             read = (items.override["Revision"] if items.override else 0, items.declared["RoutingConfig"])
             self.posting[actor.name] = (event_id, posted, read if if_match else None)
@@ -569,18 +573,21 @@ class World:
         if isinstance(outcome, Edit) and outcome.revision > self.oracle.revisions.get(event_id, 0):
             raise Violation(f"{event_id}: revision {outcome.revision} was answered but is not in the store")
 
-    def _posted(self, routes: Mapping[str, Any]) -> dict[str, Config]:
+    def _posted(self, event_id: str, routes: Mapping[str, Any]) -> dict[str, Config]:
         topics = tuple(sk for pk, sk in self.cloud.items if pk == TARGET and sk in TOPICS)
         posted = {name: dict(config) for name, config in effective_config(routes).items()}
         for _ in range(self.rng.randint(1, 2)):
-            name = self.rng.choice(ROUTES)
+            name = self.rng.choice(self.edited_routes)
             draw = self.rng.random()
+            coming = self.revisions[self.at_revision].events.get(event_id, {}).get(name)
             declared = routes[name].declared if name in routes else None
             if draw < 0.15:
                 posted.pop(name, None)
             elif draw < 0.3 and declared:
                 posted[name] = dict(declared)
-            elif draw < 0.4 and name in posted:
+            elif draw < 0.36 and coming and not self._missing(coming):
+                posted[name] = dict(coming)
+            elif draw < 0.44 and name in posted:
                 posted[name] = {**posted[name], "enabled": not posted[name].get("enabled", True)}
             elif draw < 0.7 and name in posted:
                 few = self._config(topics)["targets"][:2]
@@ -715,8 +722,9 @@ class World:
             "other-stack": {"Description": "[signalbox other outage/a]", "EventPattern": "{}", "State": "DISABLED"},
             "copy": {"Description": f"[signalbox {STACK} outage/a]", "EventPattern": "{}", "State": "ENABLED"},
         }
-        if self.rng.random() < 0.1:
-            rules["outage.x"] = {"Description": "mine", "EventPattern": "{}", "State": "ENABLED"}
+        if self.rng.random() < 0.2:
+            description = self.rng.choice(("mine", "[signalbox other outage/x]"))
+            rules["outage.x"] = {"Description": description, "EventPattern": "{}", "State": "ENABLED"}
         if self.rng.random() < 0.1:
             rules["ride.wait.x"] = {
                 "Description": mark(STACK, route_from_config("ride.wait", "x", {"targets": []})),
@@ -773,6 +781,13 @@ class World:
         now = (self.oracle.revisions.get(event_id, 0), self.cloud.items[EVENTS, event_id]["RoutingConfig"]["S"])
         if read is not None and read != now:
             raise Violation(f"{event_id}: an edit with If-Match was made over another: read {read}, there is {now}")
+        for name, config in self.oracle.live(event_id, declared).items():
+            if (
+                event_id not in self.uncertain
+                and name in posted
+                and len(_ids(config) | _ids(posted[name])) > TARGETS_PER_RULE
+            ):
+                raise Violation(f"{event_id}/{name}: {posted[name]} was accepted over {config}: both do not fit a rule")
         self.oracle.edited(event_id, posted, declared)
         self.accepted[event_id] += 1
         self.pending += 1
@@ -832,6 +847,8 @@ class World:
         rules = [rule_fields(event_id, route_from_config(event_id, name, config)) for config in allowed if config]
         if len({target for _, targets in rules for target in targets}) > TARGETS_PER_RULE:
             self.faults.hit("does not fit one rule")
+            if not self.cloud.targets.get(rule):
+                raise Violation(f"{when}: {rule} has no target at all")
             return
         live, targets = self.cloud.rules.get(rule), self.cloud.targets.get(rule, {})
         if live is None:
@@ -970,6 +987,10 @@ def _in_force(versions: list[tuple[int, Config | None]], since: int) -> list[Con
     """The versions that were in force at `since` or later."""
     before = [config for tick, config in versions if tick <= since]
     return [*before[-1:], *(config for tick, config in versions if tick > since)]
+
+
+def _ids(config: Config) -> set[str]:
+    return {name if kind == "topic" else ROUTER for target in config["targets"] for kind, name in target.items()}
 
 
 def _wire(item: Mapping[str, Any] | None) -> Image | None:

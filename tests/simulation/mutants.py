@@ -1,0 +1,218 @@
+"""Faults put into the product, each of which the simulation must catch: what says that its checks can fail.
+
+`python -m tests.simulation.mutants NAME` plays seeds with that mutant until one breaks. A mutant is a text in a module's
+source and what stands in its place; a text that is not there exactly once is an error, so that the list cannot rot.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`text` of `module` is replaced by `by`."""
+
+    name: str
+    module: str
+    text: str
+    by: str
+
+
+CALLS = "signalbox.reconcile.calls"
+DIFFERENCE = "signalbox.reconcile.difference"
+RECONCILER = "signalbox.reconcile.reconciler"
+WANTED = "signalbox.reconcile.wanted"
+RULES = "signalbox.aws.rules"
+STORE = "signalbox.aws.store"
+EFFECTIVE = "signalbox.effective"
+OVERRIDES = "signalbox.overrides"
+
+MUTANTS = (
+    Mutant("no retry", CALLS, "if not error.retryable or attempt == ATTEMPTS:", "if True:"),
+    Mutant("failed entries are not tried again", CALLS, "if lasting or attempt == ATTEMPTS:", "if True:"),
+    Mutant("FailedEntryCount ignored", RULES, 'if not answer.get("FailedEntryCount"):', "if True:"),
+    Mutant("rules are not paged", CALLS, "while page.token is not None:", "while False:"),
+    Mutant("items are not paged", STORE, 'if not page.get("LastEvaluatedKey"):', "if True:"),
+    Mutant(
+        "inconsistent reads of items",
+        STORE,
+        '"ConsistentRead": True,\n        }',
+        '"ConsistentRead": False,\n        }',
+    ),
+    Mutant(
+        "no condition on the definition",
+        OVERRIDES,
+        "{key: items.declared.get(key) for key in DEFINITION}",
+        '{"PK": "events"}',
+    ),
+    Mutant("no condition at all", STORE, "**_condition(write.unchanged)}", "}"),
+    Mutant("If-Match ignored", OVERRIDES, "if if_match is not None and", "if False and"),
+    Mutant("edits are not counted on", OVERRIDES, "revision = old.revision + 1", "revision = len(old.routes) + 1"),
+    Mutant("an edit forgets the others", OVERRIDES, "edits[name] = was.edit", "pass"),
+    Mutant(
+        "a route left out is not deleted",
+        OVERRIDES,
+        "for name in sorted({*before, *configs}):",
+        "for name in sorted(configs):",
+    ),
+    Mutant("too many at once goes through", OVERRIDES, "if problems:", "if False:"),
+    Mutant("no history", OVERRIDES, "Put(history, Unchanged(history[PK], history[SK], {PK: None})),", ""),
+    Mutant(
+        "targets removed before new ones are put",
+        DIFFERENCE,
+        "return [*_changes((), first), *_changes(fits, rest), *_changes(later, ())]",
+        "return _changes((), remove) + _changes(put, ())",
+    ),
+    Mutant(
+        "remove before put",
+        DIFFERENCE,
+        "return _changes(put, remove)\n",
+        "return _changes((), remove) + _changes(put, ())\n",
+    ),
+    Mutant("a list is taken at its word", DIFFERENCE, "if remove or live.get", "if live.get"),
+    Mutant("rules of other stacks are ours", DIFFERENCE, "mark[0] != stack or ", ""),
+    Mutant("copies of our rules are ours", DIFFERENCE, ' or rule["Name"] != rule_name(mark[1], mark[2])', ""),
+    Mutant("managed rules are ours", DIFFERENCE, ' or rule.get("ManagedBy")', ""),
+    Mutant("foreign rules are adopted", RECONCILER, "if job.wanted.rule.name in self._taken:", "if False:"),
+    Mutant("a deploy adopts foreign rules", DIFFERENCE, "if rule.name in foreign", "if False"),
+    Mutant("PutRule without the state", RULES, "State=state, ", ""),
+    Mutant("PutRule without the description", RULES, ", Description=description", ""),
+    Mutant(
+        "a changed pattern is not seen",
+        DIFFERENCE,
+        'and _same_pattern(wanted.rule.pattern, live.get("EventPattern"))',
+        "",
+    ),
+    Mutant("a disabled rule is not seen", DIFFERENCE, 'live.get("State") == wanted.rule.state\n        and ', ""),
+    Mutant(
+        "every target is written each time",
+        DIFFERENCE,
+        'if remove or live.get(target["Id"]) != _plain(target)',
+        "if True",
+    ),
+    Mutant(
+        "targets have no dead-letter queue", WANTED, '    made["DeadLetterConfig"] = {"Arn": bus.undelivered}\n', ""
+    ),
+    Mutant("a missing target is left out", WANTED, "    if missing:\n", "    if False:\n"),
+    Mutant(
+        "a route whose target is missing loses its rule",
+        RECONCILER,
+        "if job.wanted is None:\n                if",
+        "if job.wanted is None or job.wanted.missing:\n                if",
+    ),
+    Mutant(
+        "targets stay when a rule is deleted",
+        CALLS,
+        'self.remove_targets(rule, [target["Id"] for target in self.targets(rule)])',
+        "pass",
+    ),
+    Mutant(
+        "no second pass when the store changed",
+        RECONCILER,
+        "settled = finished and _says(store) == _says(before)",
+        "settled = finished",
+    ),
+    Mutant("freeze ignored", RECONCILER, "if FREEZE in store.control:", "if False:"),
+    Mutant("release ignored", WANTED, "RELEASE in store.control or ", ""),
+    Mutant(
+        "a deploy goes on after a release", EFFECTIVE, "list[Problem] = _control_problems(store)", "list[Problem] = []"
+    ),
+    Mutant(
+        "outcomes are written each time",
+        RECONCILER,
+        'if was is None or {**item, "At": ""} != {**was, "At": ""}:',
+        "if True:",
+    ),
+    Mutant("outcomes are not written", RECONCILER, "self._notes.put(item)", "pass"),
+    Mutant("conflicts are not noted", RECONCILER, 'if route.outcome in ("conflict", "orphaned"):', "if False:"),
+    Mutant("conflicts never found", EFFECTIVE, "if now == edit.basis:", "if event_declared:"),
+    Mutant("conflicts go to the definitions", EFFECTIVE, 'if choice == "definitions":', 'if choice != "store":'),
+    Mutant(
+        "conflicts go to the edit", EFFECTIVE, 'if choice == "store" and reason == "chosen":', 'if reason == "chosen":'
+    ),
+    Mutant(
+        "a decision ends with its declared route",
+        EFFECTIVE,
+        "return replace(decision, declared=ANY) if voided else None",
+        "return None",
+    ),
+    Mutant("a decision holds before its time", EFFECTIVE, " and self.declared in (declared, ANY)", ""),
+    Mutant("a decision voids later edits", EFFECTIVE, "and edit.revision <= self.revision ", ""),
+    Mutant(
+        "a store decision holds for every declared route",
+        EFFECTIVE,
+        "edit.revision == self.revision and self.declared == declared",
+        "edit.revision == self.revision",
+    ),
+    Mutant(
+        "converged behind a deploy's back is not seen",
+        EFFECTIVE,
+        "if converged and before != now and not voided:",
+        "if False:",
+    ),
+    Mutant(
+        "deleted routes stay",
+        EFFECTIVE,
+        'return is_("kept", edit.config)',
+        'return is_("kept", edit.config or declared)',
+    ),
+)
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Imports the mutated module in place of the real one."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self._mutant.module:
+            return None
+        return importlib.util.spec_from_loader(fullname, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(mutated(self._mutant), f"<{self._mutant.name}>", "exec"), module.__dict__)  # noqa: S102
+
+
+def mutated(mutant: Mutant) -> str:
+    """The module's source with the fault in it. Raises ValueError when the text is not there exactly once."""
+    source = (ROOT / Path(*mutant.module.split("."))).with_suffix(".py").read_text()
+    if source.count(mutant.text) != 1:
+        raise ValueError(f"mutant {mutant.name!r}: its text is {source.count(mutant.text)} times in {mutant.module}")
+    return source.replace(mutant.text, mutant.by)
+
+
+def caught(mutant: Mutant, seeds: int) -> int | None:
+    """The first seed that the mutant breaks, None when it survives. Only in a process of its own: it stays in."""
+    sys.meta_path.insert(0, _Finder(mutant))
+    world = importlib.import_module("tests.simulation.world")
+    for seed in range(seeds):
+        try:
+            world.World(seed, Counter()).run()
+        except Exception:  # noqa: BLE001  # a mutant may break a promise, or simply break
+            return seed
+    return None
+
+
+def main() -> int:
+    """Exit code 1 when the mutant survives."""
+    name, seeds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 2000
+    seed = caught(next(mutant for mutant in MUTANTS if mutant.name == name), seeds)
+    print(f"{name}: {'survives' if seed is None else f'caught by seed {seed}'}")
+    return 1 if seed is None else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
