@@ -11,12 +11,13 @@ from typing import Any
 
 from signalbox.patterns._conditions import Leaf
 from signalbox.patterns._errors import EventError
-from signalbox.patterns._json import MAX_DEPTH, MAX_NODES, Repeated, event_of_text
+from signalbox.patterns._json import MAX_DEPTH, MAX_NODES, Number, Repeated, event_of_text
 
 Chain = tuple[tuple[int, int], ...]
 """Pairs of array (numbered within the event) and element, from the outside in."""
 Fields = dict[str, list[tuple[Any, Chain]]]
 
+_SCALARS = frozenset((str, int, float, bool, type(None), Number))
 MAX_CHAIN = 64
 MAX_STEPS = 200_000
 
@@ -60,23 +61,25 @@ def event_object(event: str | Mapping[str, Any]) -> Mapping[str, Any]:
     return value
 
 
-def fields_of(event: Mapping[str, Any], root: Node, empty_names: bool) -> Fields:
-    """The values of the fields in `root` that `event` has; `empty_names`: see `reads_empty_names`."""
+def fields_of(event: Mapping[str, Any], root: Node, empty_names: bool) -> tuple[Fields, set[str]]:
+    """The values of the fields in `root` that `event` has, and which fields have values in elements of arrays that
+    exclude each other. `empty_names`: see `reads_empty_names`.
+    """
     found: Fields = {}
+    branched: set[str] = set()
     stack: list[tuple[Any, Node, Chain, int]] = [(event, root, (), 0)]
     arrays = visited = 0
     while stack:
         value, node, chain, depth = stack.pop()
         if depth > MAX_DEPTH or len(chain) > MAX_CHAIN:
             raise EventError(
-                f"The event is nested too deeply (more than {MAX_DEPTH} levels, {MAX_CHAIN} of them arrays)"
+                f"The event is nested too deeply (more than {MAX_DEPTH} levels, or {MAX_CHAIN} of arrays with branches)"
             )
-        if isinstance(value, Mapping):
+        if type(value) is dict or isinstance(value, Mapping):
             children = node.children
             if not children:
                 continue
-            members = value.pairs if type(value) is Repeated else value.items()
-            for name, member in members:
+            for name, member in value.pairs if isinstance(value, Repeated) else value.items():
                 child = children.get(name)
                 if child is None:
                     if not isinstance(name, str) or "." not in name:
@@ -86,25 +89,41 @@ def fields_of(event: Mapping[str, Any], root: Node, empty_names: bool) -> Fields
                         continue
                 elif not name and not empty_names:
                     continue
-                if isinstance(member, Mapping | list | tuple):
+                if type(member) not in _SCALARS and isinstance(member, Mapping | list | tuple):
                     stack.append((member, child, chain, depth + 1))
-                elif child.field is not None:
-                    found.setdefault(child.field, []).append((member, chain))
+                    continue
+                field = child.field
+                if field is not None:
+                    if field in found:
+                        found[field].append((member, chain))
+                    else:
+                        found[field] = [(member, chain)]
+                    if chain:
+                        branched.add(field)
             continue
-        # An array in which only one element can hold more can bring nothing apart, and is not numbered.
-        branching = sum(isinstance(element, Mapping | list | tuple) for element in value) > 1
         visited += len(value)
         if visited > MAX_NODES:
             raise EventError("The event is too large, or contains itself")
-        values = found.setdefault(node.field, []) if node.field is not None else None
-        for index, element in enumerate(value):
-            if isinstance(element, Mapping | list | tuple):
-                stack.append((element, node, (*chain, (arrays, index)) if branching else chain, depth + 1))
-            elif values is not None:
-                values.append((element, chain))
-        if branching:
+        inner = [
+            (index, element)
+            for index, element in enumerate(value)
+            if type(element) not in _SCALARS and isinstance(element, Mapping | list | tuple)
+        ]
+        # An array in which only one element can hold more can bring nothing apart, and is not numbered.
+        if len(inner) > 1:
+            stack += [(element, node, (*chain, (arrays, index)), depth + 1) for index, element in inner]
             arrays += 1
-    return found
+        elif inner:
+            stack.append((inner[0][1], node, chain, depth + 1))
+        field = node.field
+        if field is not None and len(inner) < len(value):
+            skip = {index for index, _ in inner}
+            found.setdefault(field, []).extend(
+                (element, chain) for index, element in enumerate(value) if index not in skip
+            )
+            if chain:
+                branched.add(field)
+    return found, branched
 
 
 def _descend(node: Node, name: str) -> Node | None:
@@ -121,9 +140,9 @@ class View:
 
     __slots__ = ("_chains", "branched", "fields", "steps")
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: Fields, branched: set[str]) -> None:
         self.fields = fields
-        self.branched = {field for field, values in fields.items() if any(chain for _, chain in values)}
+        self.branched = branched
         self.steps = 0
         self._chains: dict[int, list[Chain]] = {}
 
@@ -147,23 +166,24 @@ class View:
 
     def holds(self, leaves: tuple[Leaf, ...]) -> bool:
         """Does the event meet every leaf of an alternative (sorted by field), within the same elements of arrays?"""
-        together: list[list[Chain]] = []
-        apart = False
+        apart: list[Leaf] = []
         for leaf in leaves:
-            chains = self.chains(leaf)
-            if not chains:
-                if not leaf.absent:
+            if leaf.field in self.branched:
+                if not leaf.absent and not self.chains(leaf):
                     return False
-                if leaf.field in self.branched:
-                    apart = True
-                elif self.fields.get(leaf.field):
-                    return False
-            elif chains[-1] or len(chains) > 1:
-                apart = True
-            together.append(chains)
-        return not apart or self._consistent(leaves, together)
+                apart.append(leaf)
+            elif not self.chains(leaf) and (not leaf.absent or self.fields.get(leaf.field)):
+                return False
+        if len(apart) > 1 and not any(leaf.absent for leaf in apart):
+            # Mostly all conditions hold within one and the same element, or only one is about elements.
+            common = set(self.chains(apart[0])).intersection(*(self.chains(leaf) for leaf in apart[1:]))
+            if common:
+                return True
+        elif len(apart) == 1 and self.chains(apart[0]):
+            return True
+        return not apart or self._consistent(apart, [self.chains(leaf) for leaf in apart])
 
-    def _consistent(self, leaves: tuple[Leaf, ...], together: list[list[Chain]]) -> bool:
+    def _consistent(self, leaves: list[Leaf], together: list[list[Chain]]) -> bool:
         """Is there a choice of one value for each leaf such that no two lie in different elements of one array?
 
         Depth first, field by field in the reference's order; a field may be absent with regard to the elements that
@@ -178,6 +198,10 @@ class View:
         later.reverse()
         pools = [_by_element(chains) for chains in together]
         all_pools = [_by_element(chains) if leaf.absent else {} for leaf, chains in zip(leaves, every, strict=True)]
+        # A field that lies in and beside an array (`a.b` and `a`) is there if any of them fits.
+        loose = [
+            [chain for chain in chains if len(chain) < len(own)] for chains, own in zip(every, arrays, strict=True)
+        ]
         seen: set[tuple[int, frozenset[tuple[int, int]]]] = set()
         todo: list[tuple[int, dict[int, int]]] = [(0, {})]
         while todo:
@@ -186,7 +210,7 @@ class View:
                 return True
             bound = [(array, chosen[array]) for array in chosen if array in arrays[i]]
             nexts: list[dict[int, int]] = []
-            if leaves[i].absent and not self._any_fits(_pool(every[i], all_pools[i], bound), chosen):
+            if leaves[i].absent and not self._any_fits(_pool(every[i], all_pools[i], bound) + loose[i], chosen):
                 nexts.append({array: index for array, index in chosen.items() if array in later[i + 1]})
             for chain in _pool(together[i], pools[i], bound):
                 merged = self._merge(chain, chosen, later[i + 1])

@@ -336,7 +336,7 @@ class ValueIndex:
             return list(self.literals.get("null" if value is None else "true" if value else "false", ()))
         if isinstance(value, str) and kind is not Number:
             return self._met_by_text(str(value))
-        if kind is int and -_EXACT <= value <= _EXACT and not self.by_digits:
+        if type(value) is int and -_EXACT <= value <= _EXACT and not self.by_digits:
             return self._met_by_number("", value)
         if kind is Number:
             literal = value

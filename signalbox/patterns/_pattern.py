@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from signalbox.patterns._conditions import Leaf
 from signalbox.patterns._errors import PatternError
-from signalbox.patterns._event import Fields, Node, View, event_object, fields_of, reads_empty_names
+from signalbox.patterns._event import Node, View, event_object, fields_of, reads_empty_names
 from signalbox.patterns._syntax import read
 
 MAX_SHOWN = 5
@@ -74,12 +74,12 @@ class Pattern:
 
     def matches(self, event: str | Mapping[str, Any]) -> bool:
         """Does the event (JSON text or object) match? Raises EventError when it is no event."""
-        view = View(self._fields(event))
+        view = self._view(event)
         return any(view.holds(leaves) for leaves in self.alternatives)
 
     def explain(self, event: str | Mapping[str, Any]) -> Explanation:
         """Whether the event matches and, if not, the first condition that fails. Raises EventError as `matches`."""
-        view = View(self._fields(event))
+        view = self._view(event)
         best: tuple[int, Explanation] | None = None
         for leaves in self.alternatives:
             if view.holds(leaves):
@@ -88,12 +88,12 @@ class Pattern:
             if best is None or len(failing) < best[0]:
                 first = next((leaf for leaf in self.leaves if id(leaf) in failing), None)
                 leaf = first or self._split(view, leaves)
-                found = tuple(value for value, _ in view.fields.get(leaf.field, ()))
+                found = tuple(value for value, _ in view.fields.get(leaf.field, []))
                 best = len(failing), Explanation(False, leaf, found, split=not failing)
         return best[1] if best else Explanation(True)
 
-    def _fields(self, event: str | Mapping[str, Any]) -> Fields:
-        return fields_of(event_object(event), self._tree, self._empty_names)
+    def _view(self, event: str | Mapping[str, Any]) -> View:
+        return View(*fields_of(event_object(event), self._tree, self._empty_names))
 
     @staticmethod
     def _split(view: View, leaves: tuple[Leaf, ...]) -> Leaf:

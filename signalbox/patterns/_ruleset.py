@@ -92,8 +92,8 @@ class RuleSet(Generic[Id]):
     def match(self, event: str | Mapping[str, Any]) -> set[Id]:
         """The ids of the rules that the event (JSON text or object) matches. Raises EventError when it is no event."""
         value = event_object(event)
-        fields = fields_of(value, self._tree, True)
-        view = View(fields)
+        view = View(*fields_of(value, self._tree, True))
+        fields = view.fields
         matched = {rule for rule, pattern in self._alone.items() if pattern.matches(value)}
         branches = [self._root]
         while branches:
