@@ -14,7 +14,7 @@ from signalbox.definitions.meta import check_form, shown
 from signalbox.definitions.places import Document, Path
 from signalbox.flows.compiler import compile_flow, definition, literals
 from signalbox.flows.conditions import Unsayable, condition
-from signalbox.flows.expressions import check_expression
+from signalbox.flows.expressions import check_expression, words_of
 from signalbox.flows.model import (
     KINDS,
     Aggregate,
@@ -40,6 +40,8 @@ from signalbox.registry import Registry
 
 STEPS = 200
 """Steps of a flow, those inside others included."""
+WORDS = 5_000
+"""Names, numbers and signs of all expressions of a flow."""
 NESTING = 5
 """Steps in steps in steps."""
 DEPTH = 40
@@ -116,6 +118,7 @@ class _Check:
     events: Mapping[str, Event]
     runtime: bool
     problems: list[Problem] = field(default_factory=list)
+    words: int = 0
 
     def fault(self, code: str, what: str, path: Path = (), **more: Any) -> None:
         self.problems.append(self.document.problem(code, what, path, **more))
@@ -247,6 +250,17 @@ class _Check:
             self._expression((*path, key), known)
 
     def _expression(self, path: Path, known: Known) -> Shape | None:
+        self.words += words_of(self.document.part(*path).value)
+        if self.words > WORDS:
+            if not any(problem.code == "flow-words" for problem in self.problems):
+                self.fault(
+                    "flow-words",
+                    "the expressions of the flow are too long, all together",
+                    path,
+                    allowed=f"at most {WORDS} names, numbers and signs",
+                    fix="make two flows of it, or call a processing function",
+                )
+            return None
         expression, problems = check_expression(self.document, path, tuple(known))
         self.problems += problems
         if expression is None or problems:
