@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from signalbox import schema as schemas
+from signalbox.definitions.findings import check_findings
 from signalbox.definitions.matchers import changed_numbers, check_pattern
 from signalbox.definitions.meta import check_form, form_problems
 from signalbox.definitions.places import Document, Path
@@ -49,6 +50,7 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
         problems += check_route(event, name, usable.part("routes", name), registry, runtime=False)
     if not errors(problems):
         problems += check_samples(event, usable)
+        problems += check_findings(event, usable)
     return (None if found else event), problems
 
 

@@ -1,0 +1,270 @@
+"""What patterns say that nobody means; and nothing where a schema leaves the question open."""
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from signalbox.definitions.findings import check_findings
+from signalbox.definitions.places import Document
+from signalbox.model import Event, Route, Target
+from signalbox.patterns import check, matches
+from signalbox.schema import compile_schema
+
+SCHEMA = {
+    "type": "object",
+    "required": ["kind", "ok", "rating"],
+    "properties": {
+        "kind": {"enum": ["Info", "Warning", "Emergency"]},
+        "ok": {"type": "boolean"},
+        "one": {"const": "x"},
+        "rating": {"type": "integer", "minimum": 1, "maximum": 5},
+        "wait": {"type": "number", "exclusiveMinimum": 0},
+        "code": {"type": "string", "minLength": 2, "maxLength": 4},
+        "maybe": {"type": ["string", "null"]},
+        "open": {},
+        "tags": {"type": "array", "items": {"enum": ["a", "b"]}},
+        "ride": {
+            "type": "object",
+            "required": ["id"],
+            "additionalProperties": False,
+            "properties": {"id": {"type": "string"}, "size": {"$ref": "#/$defs/size"}},
+        },
+        "parts": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+        "either": {"anyOf": [{"const": 1}, {"type": "string"}]},
+        "both": {"allOf": [{"type": ["string", "number"]}, {"maximum": 3}]},
+    },
+    "$defs": {"size": {"enum": [1, 2]}},
+}
+
+
+def findings(*patterns: Any, schema: Any = SCHEMA, **event: Any) -> list[str]:
+    """The codes of the findings of routes of these patterns, each with a target of its own."""
+    routes = {
+        f"r{number}": Route("e", f"r{number}", (Target("queue", f"q{number}"),), pattern)
+        for number, pattern in enumerate(patterns)
+    }
+    made = Event("e", **{"source": ("s",), "detail_type": ("t",), "schema": schema, "routes": routes, **event})
+    configs = {"routes": {name: route.config() for name, route in routes.items()}}
+    found = list(check_findings(made, Document(configs)))
+    assert all(problem.severity == "warning" for problem in found)
+    return [problem.code for problem in found]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {"kind": ["info"]},
+        {"kind": [{"prefix": "X"}]},
+        {"kind": [1, None, {"numeric": [">", 0]}]},
+        {"kind": [{"anything-but": ["Info", "Warning", "Emergency"]}]},
+        {"kind": [{"exists": False}]},
+        {"ok": ["true"]},
+        {"one": ["y"]},
+        {"rating": [6]},
+        {"rating": ["3"]},
+        {"rating": [{"numeric": [">", 5]}]},
+        {"rating": [{"numeric": [">", 2, "<", 3]}]},
+        {"rating": [2.5]},
+        {"wait": [{"numeric": ["<=", 0]}]},
+        {"wait": [0, -1]},
+        {"code": ["x", "xxxxx"]},
+        {"code": [{"prefix": "xxxxx"}]},
+        {"code": [5, True]},
+        {"maybe": [1]},
+        {"tags": ["c"]},
+        {"tags": [{"prefix": "c"}, 1]},
+        {"kind": {"inner": ["x"]}},
+        {"ride": ["x"]},
+        {"ride": [{"exists": True}]},
+        {"ride": {"nam": ["x"]}},
+        {"ride": {"size": [3]}},
+        {"parts": {"n": ["x"]}},
+        {"both": [4]},
+        {"both": [True]},
+        {"kind": ["Info"], "rating": [0]},
+        {"$or": [{"kind": ["x"]}, {"rating": [9]}]},
+    ],
+    ids=str,
+)
+def test_a_pattern_that_no_valid_event_matches_is_told(pattern: Any) -> None:
+    assert findings(pattern) == ["pattern-never"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {"kind": ["Info"]},
+        {"kind": [{"equals-ignore-case": "INFO"}]},
+        {"kind": [{"anything-but": "Info"}]},
+        {"rating": [5, 1]},
+        {"rating": [{"numeric": [">", 4]}]},
+        {"rating": [{"numeric": [">=", 3, "<", 4]}]},
+        {"wait": [0.001]},
+        {"code": [{"prefix": "xxxx"}]},
+        {"maybe": [None]},
+        {"maybe": [{"exists": False}]},
+        {"open": [1]},
+        {"open": {"any": {"thing": [1]}}},
+        {"unknown": ["x"]},
+        {"tags": ["a"]},
+        {"tags": [{"exists": False}]},
+        {"ride": {"id": ["x"]}},
+        {"ride": {"size": [2]}},
+        {"ride": {"id": [{"exists": False}]}},
+        {"ride.size": [9]},
+        {"parts": {"n": [1]}},
+        {"either": [1, "x", True]},
+        {"both": ["x"]},
+    ],
+    ids=str,
+)
+def test_nothing_is_said_of_a_pattern_that_tells_events_apart_or_of_an_open_question(pattern: Any) -> None:
+    assert findings(pattern) == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {"kind": ["Info", "Warning", "Emergency"]},
+        {"kind": [{"exists": True}]},
+        {"ok": [True, False]},
+        {"rating": [{"numeric": [">=", 1]}]},
+        {"rating": [{"numeric": [">", 0, "<=", 5]}]},
+        {"$or": [{"ok": [True, False]}, {"kind": ["Info"]}]},
+    ],
+    ids=str,
+)
+def test_a_pattern_that_every_valid_event_matches_is_told(pattern: Any) -> None:
+    assert findings(pattern) == ["pattern-always"]
+
+
+def test_a_value_or_a_branch_that_never_comes_is_told_though_others_do() -> None:
+    assert findings({"kind": ["Info", "warning"]}) == ["pattern-value-never"]
+    assert findings({"$or": [{"kind": ["info"]}, {"rating": [1]}]}) == ["pattern-branch-never"]
+
+
+def test_two_routes_of_one_pattern_and_a_common_target_are_told() -> None:
+    def routes(second: Any, target: str, **more: Any) -> list[str]:
+        config = {
+            "a": Route("e", "a", (Target("queue", "q"),), {"x": ["1", "2"], "n": [{"numeric": [">", 1, "<", 2]}]}),
+            "b": Route("e", "b", (Target("topic", "t"), Target("queue", target)), second, **more),
+        }
+        event = Event("e", ("s",), ("t",), {}, routes=config)
+        return [problem.code for problem in check_findings(event, Document({"routes": dict.fromkeys(config)}))]
+
+    same = {"n": [{"numeric": [">", 1, "<", 2]}], "x": ["2", "1"]}
+    assert routes(same, "q") == ["route-twin"]
+    assert routes(same, "other") == []
+    assert routes({"x": ["2"]}, "q") == []
+    assert routes(same, "q", enabled=False) == []
+    assert routes(same, "q", envelope={"region": ["eu-west-1"]}) == []
+
+
+def test_a_route_that_takes_everything_on_the_bus_is_told() -> None:
+    everything: dict[str, Any] = {"source": ({"prefix": ""},), "detail_type": None}
+    assert findings(None, **everything) == ["route-takes-bus"]
+    assert findings({"kind": ["Info"]}, **everything) == []
+    assert findings(None) == []
+    assert findings(None, source=({"prefix": "a"},), detail_type=None) == []
+
+
+def test_nothing_is_said_where_references_lead_elsewhere() -> None:
+    schema = {"properties": {"a": {"$id": "https://example.com/", "$ref": "#/$defs/x", "$defs": {"x": {"const": 1}}}}}
+    assert findings({"a": [2]}, schema=schema) == []
+
+
+class Made:
+    """Schemas, patterns and details at random, small enough to meet each other often."""
+
+    VALUES = (None, True, False, 0, 1, 2, 2.5, 3, -1, "", "a", "ab", "Info", "3")
+    TYPES = ("string", "number", "integer", "boolean", "null", "array", "object")
+    NAMES = ("a", "b", "a.b")
+    CONDITIONS = (
+        *VALUES,
+        *({"exists": True}, {"exists": False}, {"prefix": ""}, {"prefix": "a"}, {"suffix": "abc"}, {"wildcard": "*"}),
+        *(
+            {"numeric": [">", 1]},
+            {"numeric": [">=", 0, "<", 3]},
+            {"numeric": ["<=", 2]},
+            {"equals-ignore-case": "INFO"},
+        ),
+        *({"anything-but": "a"}, {"anything-but": [1, 2]}, {"anything-but": {"prefix": "a"}}),
+    )
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+
+    def some(self, values: Any, most: int = 3) -> list[Any]:
+        return self.random.sample(values, self.random.randint(1, min(most, len(values))))
+
+    def schema(self, depth: int = 3) -> Any:
+        """A schema, most often of an object with the fields a and b."""
+        choose = self.random.random
+        made: dict[str, Any] = {}
+        if choose() < 0.5:
+            made["type"] = "object" if choose() < 0.4 else self.some(self.TYPES, 2)
+        if choose() < 0.2:
+            made["enum"] = self.some(self.VALUES, 4)
+        if choose() < 0.2:
+            made["minimum"] = self.random.randint(0, 3)
+        if choose() < 0.2:
+            made["exclusiveMaximum"] = self.random.randint(0, 4)
+        if choose() < 0.2:
+            made[self.random.choice(["minLength", "maxLength"])] = self.random.randint(0, 2)
+        if choose() < 0.1:
+            made["$ref"] = self.random.choice(["#/$defs/d", "#"])
+        if depth and choose() < 0.7:
+            made["properties"] = {name: self.schema(depth - 1) for name in self.some(self.NAMES[:2])}
+            made["required"] = self.some(self.NAMES[:2])
+        if depth and choose() < 0.3:
+            made["additionalProperties"] = choose() < 0.5
+        if depth and choose() < 0.3:
+            made["items"] = self.schema(depth - 1)
+        if depth and choose() < 0.2:
+            made[self.random.choice(["allOf", "anyOf"])] = [self.schema(depth - 1), self.schema(depth - 1)]
+        return made
+
+    def detail(self, depth: int = 3) -> Any:
+        """An object of such fields."""
+        return {name: self.value(depth) for name in self.some(self.NAMES[:2], 2)}
+
+    def value(self, depth: int) -> Any:
+        """Any JSON value."""
+        kind = self.random.random() if depth else 0
+        if kind < 0.6:
+            return self.random.choice(self.VALUES)
+        return (
+            self.detail(depth - 1) if kind < 0.8 else [self.value(depth - 1) for _ in range(self.random.randint(0, 2))]
+        )
+
+    def pattern(self, depth: int = 2) -> Any:
+        """A pattern on such fields."""
+        if depth and self.random.random() < 0.2:
+            return {"$or": [self.pattern(depth - 1), self.pattern(depth - 1)]}
+        return {
+            name: self.pattern(depth - 1) if depth and self.random.random() < 0.3 else self.some(self.CONDITIONS)
+            for name in self.some(self.NAMES, 2)
+        }
+
+
+def test_what_is_said_of_valid_events_is_true_of_them() -> None:
+    never = always = 0
+    for seed in range(2500):
+        made = Made(seed)
+        schema, pattern = {**made.schema(), "$defs": {"d": made.schema(1)}}, made.pattern()
+        if check(pattern):
+            continue
+        found = findings(pattern, schema=schema)
+        if not found:
+            continue
+        validator = compile_schema(schema)
+        valid = [detail for detail in (made.detail() for _ in range(40)) if validator.accepts(detail)]
+        if "pattern-never" in found:
+            never += bool(valid)
+            assert not any(matches(pattern, detail) for detail in valid), seed
+        if "pattern-always" in found:
+            always += bool(valid)
+            assert all(matches(pattern, detail) for detail in valid), seed
+    assert never > 50
+    assert always > 3
