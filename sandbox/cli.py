@@ -24,7 +24,6 @@ MESSAGE = DATA / "ride-times-3.json"
 LOUD = re.compile(r"EVENT LOST|DENIED| (ERROR|CRITICAL) |Traceback")
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, highlight=False)
 
 
 class Commands(click.Group):
@@ -56,8 +55,15 @@ def main() -> None:
 def up(rules_quota: int | None, aws_plugin: bool) -> None:
     """Start everything, deploy the stack, send a ride-times message, show what each route received."""
     sandbox = Sandbox(rules_per_bus=rules_quota, aws_plugin=aws_plugin)
+    options = []
+    if sandbox.emulator.was_killed():
+        click.echo(
+            "The emulator was killed: what it had not saved is gone. Pulumi looks at what is left (--refresh).",
+            err=True,
+        )
+        options.append("--refresh")
     sandbox.start()
-    sandbox.pulumi("up", "--yes", "--skip-preview", show=True)
+    sandbox.pulumi("up", "--yes", "--skip-preview", *options, show=True)
     since = time.time()
     _publish(sandbox, MESSAGE.read_text())
     out.print(f"Sent {MESSAGE.name} to the topic {PARK_TOPIC}. What each route received:\n")
@@ -172,5 +178,5 @@ def _put_events(sandbox: Sandbox, entries: Sequence[dict[str, Any]]) -> None:
 
 def _show(emulator: Emulator, since: float) -> None:
     if not wait_until_quiet(emulator):
-        err.print("Some work is still under way; `python -m sandbox received` shows the rest later.")
+        click.echo("Some work is still under way; `python -m sandbox received` shows the rest later.", err=True)
     show(read(emulator, since), out)

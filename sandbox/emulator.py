@@ -98,6 +98,10 @@ class Emulator:
                 return True
             return False
 
+    def was_killed(self) -> bool:
+        """Did it end otherwise than by `stop`? Then what it had not saved is gone."""
+        return self._pid_file.exists() and not self.running()
+
     def start(self) -> bool:
         """Start it, or leave it running if it runs as it should. True: it was started. Raises EmulatorError."""
         self.state.mkdir(parents=True, exist_ok=True)

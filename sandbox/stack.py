@@ -154,7 +154,7 @@ class Sandbox:
         self._init_folder.mkdir(exist_ok=True)
         project = self._init_folder / "Pulumi.yaml"
         project.write_text(yaml.safe_dump({"name": self._project_name(), "runtime": "python"}))
-        self.pulumi("stack", "init", self.stack, folder=self._init_folder)
+        self.pulumi("stack", "init", "--no-select", self.stack, folder=self._init_folder)
 
     def _write_config(self, topic: str) -> None:
         committed = self.project / f"Pulumi.{self.stack}.yaml"
