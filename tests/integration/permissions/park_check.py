@@ -1,0 +1,334 @@
+"""One check of the whole theme park: everything that a permission is for happens once, and is looked for at its end.
+
+A check takes about a second when all is well. Each makes events of its own (a fresh `mark` in the rides' names), so
+that what an earlier one left behind cannot speak for it.
+"""
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from sandbox.emulator import ACCOUNT, HOST, REGION, Emulator
+from sandbox.received import Received, Record, read
+from sandbox.stack import PARK_TOPIC, Sandbox
+
+OUTAGES = "/aws/events/theme-park-outages"
+SOURCE = "themepark.rides"
+STRANGER = "permission-check"
+"""Source of the event, and name of the rule and its queue, of which EventBridge has no permission to deliver."""
+POLL_SECONDS = 0.05
+LOOK_SECONDS = 0.15
+"""Nothing under way for this long: worth a look whether all has come."""
+QUIET_SECONDS = 0.6
+"""Nothing under way for this long: nothing more will come."""
+POLLER_SECONDS = 3.0
+"""A message in the retry queue may wait this long for Lambda's poller, which looks every second."""
+RETRY_SECONDS = 30.0
+"""The Router's first delay, 5 s at most, and what follows."""
+PATIENCE_SECONDS = 120.0
+"""For all that is under way to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who calls the HTTP API."""
+
+    credentials: Credentials
+    host: str
+
+    def __call__(self, method: str, path: str, body: str = "") -> int:
+        """The status of the answer."""
+        request = AWSRequest(method, f"http://{self.host}{path}", data=body.encode(), headers={"Host": self.host})
+        SigV4Auth(self.credentials, "execute-api", REGION).add_auth(request)
+        connection = http.client.HTTPConnection(HOST, urlsplit(f"//{self.host}").port or 80, timeout=PATIENCE_SECONDS)
+        try:
+            connection.request(method, path, body=request.data, headers=dict(request.headers.items()))
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of the check `mark`."""
+
+    stack: str
+    """`signalbox:name`."""
+    mark: str
+    received: Received
+    undelivered: Sequence[Record]
+    retry: Sequence[Record]
+    answers: Mapping[str, int]
+    """HTTP statuses by what was asked."""
+
+    def ride(self, name: str) -> str:
+        return f"{self.mark}-{name}"
+
+    def told(self, kind: str, name: str) -> bool:
+        return any(self.ride(name) in each["message"] for each in self.received.of(kind))
+
+    def dead(self, text: str, **fields: Any) -> bool:
+        """Does a message lie in `undelivered` that has these fields and holds `text`?"""
+        return any(
+            isinstance(each["body"], dict)
+            and all(each["body"].get(name) == value for name, value in fields.items())
+            and text in json.dumps(each["body"])
+            for each in self.undelivered
+        )
+
+    def waits(self, text: str) -> bool:
+        """Does a message with `text` lie in the retry queue, or has the Router got it from there already?"""
+        runs = [run["event"] for run in self.received.of("function", function=f"{self.stack}-router")]
+        batches = [event for event in runs if "Records" in event]
+        return any(text in json.dumps(each) for each in [*self.retry, *batches])
+
+    def failed(self, function: str, text: str) -> bool:
+        """Does a message lie in `undelivered` that is what Lambda says of an event which `function` failed on?"""
+        return any(
+            isinstance(each["body"], dict)
+            and f":{self.stack}-{function}:" in each["body"].get("requestContext", {}).get("functionArn", "")
+            and text in json.dumps(each["body"]["requestPayload"])
+            for each in self.undelivered
+        )
+
+
+PROBES: Mapping[str, Callable[[Seen], bool]] = {
+    "metric of a ride": lambda seen: any(
+        each["dimensions"].get("Ride") == seen.ride("open") for each in seen.received.of("metric")
+    ),
+    "closed ride in the log group": lambda seen: (
+        seen.ride("closed") in json.dumps(seen.received.log_events.get(OUTAGES, []))
+    ),
+    "outage by mail": lambda seen: seen.told("mail", "closed"),
+    "test event by SMS": lambda seen: seen.told("sms", "emergency"),
+    "broken ride undelivered": lambda seen: seen.dead(seen.ride("broken"), reason="malformed"),
+    "message that a topic cannot hand over undelivered": lambda seen: seen.dead(seen.ride("open"), Type="Notification"),
+    "event that a rule cannot deliver undelivered": lambda seen: seen.dead(seen.mark, source=STRANGER),
+    "event that does not fit its schema undelivered": lambda seen: seen.dead(seen.ride("unfit"), reason="invalid"),
+    "event that metrics fails on undelivered": lambda seen: seen.failed("metrics", f'"{seen.mark}"'),
+    "event that outage fails on undelivered": lambda seen: seen.failed("outage", f'"{seen.mark}"'),
+    "throttled target in the retry queue": lambda seen: seen.waits(seen.ride("throttled")),
+    "outage from the retry queue, with a schema not seen before": lambda seen: seen.told("mail", "again"),
+    "reader reads an event": lambda seen: seen.answers["reader GET /event"] == 200,
+    "reader lists events": lambda seen: seen.answers["reader GET /events"] == 200,
+    "reader cannot write": lambda seen: seen.answers["reader POST"] == 403,
+    "operator reads": lambda seen: seen.answers["operator GET /event"] == 200,
+    "operator writes": lambda seen: seen.answers["operator POST"] in (400, 404, 501),
+    "others cannot read": lambda seen: seen.answers["other GET /event"] == 403,
+}
+
+
+class ParkCheck:
+    """The check, on what `prepared` has put beside the stack."""
+
+    def __init__(self, emulator: Emulator, outputs: Mapping[str, Any], callers: Mapping[str, Caller]) -> None:
+        self._emulator = emulator
+        self._bus: str = outputs["bus"]
+        self._undelivered: str = outputs["undelivered"]
+        self._callers = callers
+        self._sns, self._sqs = emulator.client("sns"), emulator.client("sqs")
+        self._events, self._lambda, self._logs = (emulator.client(name) for name in ("events", "lambda", "logs"))
+        self._retry: str = self._sqs.get_queue_url(QueueName=f"{self._bus}-retry")["QueueUrl"]
+        self._functions = [each["FunctionName"] for each in self._lambda.list_functions()["Functions"]]
+
+    def run(self, *, to_the_end: bool = False) -> list[str]:
+        """The names of what did not come. `to_the_end`: the throttled target must also get its event in the end."""
+        mark, since = uuid4().hex[:12], time.time()
+        with ThreadPoolExecutor(3) as pool:
+            calls = {name: pool.submit(call) for name, call in self._calls().items()}
+            self._send(mark)
+            answers = {name: call.result() for name, call in calls.items()}
+        failed = self._outcome(mark, since, answers)
+        if to_the_end and not failed and not self._delivered_in_the_end(mark, since):
+            failed = ["throttled target gets its event in the end"]
+        for queue in (self._retry, self._undelivered):
+            self._sqs.purge_queue(QueueUrl=queue)
+        return failed
+
+    def _calls(self) -> dict[str, Callable[[], int]]:
+        reader, operator, other = (self._callers[name] for name in ("reader", "operator", "other"))
+        return {
+            "reader GET /event": lambda: reader("GET", "/event/outage"),
+            "reader GET /events": lambda: reader("GET", "/events"),
+            "reader POST": lambda: reader("POST", "/route/no-such-event", "{}"),
+            "operator GET /event": lambda: operator("GET", "/event/outage"),
+            "operator POST": lambda: operator("POST", "/route/no-such-event", "{}"),
+            "other GET /event": lambda: other("GET", "/event/outage"),
+        }
+
+    def _send(self, mark: str) -> None:
+        def ride(name: str, **more: Any) -> dict[str, Any]:
+            return {"rideId": f"{mark}-{name}", "inService": False, "wait": 7, "lastUpdated": 0, **more}
+
+        self._emulator.fail_next("Invoke", code="ResourceConflictException", holding=f"{mark}-throttled")
+        entries = [
+            ("waitTimes", ride("throttled")),
+            ("waitTimes", ride("unfit", wait="soon")),
+            ("waitTimesSummary", {"type": "summary", "msg": mark}),
+            ("outage", {"rideId": f"{mark}-emergency", "type": "Emergency", "description": "Test alert"}),
+            ("stranger", {"mark": mark}),
+        ]
+        answer = self._events.put_events(
+            Entries=[
+                {
+                    "EventBusName": self._bus,
+                    "Source": STRANGER if kind == "stranger" else SOURCE,
+                    "DetailType": kind,
+                    "Detail": json.dumps(detail),
+                }
+                for kind, detail in entries
+            ]
+        )
+        assert answer["FailedEntryCount"] == 0, answer
+        rides = [ride("open", inService=True), ride("closed"), {"wait": f"{mark}-broken"}]
+        message = {"type": "summary", "msg": json.dumps(rides)}
+        self._sns.publish(TopicArn=_arn("sns", PARK_TOPIC), Message=json.dumps(message))
+        # What the outage function cannot read.
+        payload = json.dumps({"mark": mark})
+        self._lambda.invoke(FunctionName=f"{self._bus}-outage", InvocationType="Event", Payload=payload)
+        again = {
+            "event": {
+                "version": "0",
+                "id": str(uuid4()),
+                "detail-type": "waitTimes",
+                "source": SOURCE,
+                "account": ACCOUNT,
+                "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "region": REGION,
+                "resources": [],
+                "detail": ride("again"),
+            },
+            "route": "waitTimes/outages",
+            "schema": mark,
+            "targets": [{"function": "outage"}],
+        }
+        self._sqs.send_message(QueueUrl=self._retry, MessageBody=json.dumps(again))
+
+    def _outcome(self, mark: str, since: float, answers: Mapping[str, int]) -> list[str]:
+        quiet_since, size, looked = time.monotonic(), -1, False
+        until = quiet_since + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            now = self._emulator.records.stat().st_size
+            if now != size or self._emulator.get("/_signalbox/pending")["pending"]:
+                quiet_since, size, looked = time.monotonic(), now, False
+            quiet = time.monotonic() - quiet_since
+            over = quiet >= QUIET_SECONDS and (quiet >= POLLER_SECONDS or not self._waits_for_poller())
+            if over or (quiet >= LOOK_SECONDS and not looked):
+                looked = True
+                failed = self._look(mark, since, answers)
+                if over or not failed:
+                    return failed
+            time.sleep(POLL_SECONDS)
+        raise AssertionError(f"work is still under way after {PATIENCE_SECONDS} s")
+
+    def _waits_for_poller(self) -> bool:
+        name = "ApproximateNumberOfMessages"  # those that are neither delayed nor with a receiver
+        got = self._sqs.get_queue_attributes(QueueUrl=self._retry, AttributeNames=[name])
+        return int(got["Attributes"][name]) > 0
+
+    def _look(self, mark: str, since: float, answers: Mapping[str, int]) -> list[str]:
+        received = read(self._emulator, since)
+        queues = {url: received.queues.get(url.rpartition("/")[2], []) for url in (self._undelivered, self._retry)}
+        seen = Seen(self._bus, mark, received, queues[self._undelivered], queues[self._retry], answers)
+        failed = [name for name, came in PROBES.items() if not came(seen)]
+        return failed + [f"log of {name}" for name in self._functions if not self._logged(name, received, since)]
+
+    def _logged(self, function: str, received: Received, since: float) -> bool:
+        """Does the function's log tell of each of its runs?"""
+        runs = [each["request"] for each in received.of("function", function=function)]
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{function}", startTime=int(since * 1000)
+        )
+        text = "\n".join(event["message"] for page in pages for event in page["events"])
+        return bool(runs) and all(run in text for run in runs)
+
+    def _delivered_in_the_end(self, mark: str, since: float) -> bool:
+        until = time.monotonic() + RETRY_SECONDS
+        while time.monotonic() < until:
+            if any(f"{mark}-throttled" in each["message"] for each in read(self._emulator, since).of("mail")):
+                return True
+            time.sleep(LOOK_SECONDS)
+        return False
+
+
+@contextmanager
+def prepared(sandbox: Sandbox) -> Iterator[ParkCheck]:
+    """The check of a deployed park, with what it needs: callers of the API, and failures that are not the stack's own.
+
+    Removed in the end, and the queues emptied.
+    """
+    emulator, outputs = sandbox.emulator, sandbox.outputs()
+    undelivered = _arn("sqs", outputs["undelivered"].rpartition("/")[2])
+    host = urlsplit(outputs["api"]).netloc
+    with ExitStack() as stack:
+        _fail_at_once(emulator, stack)
+        _unreachable_target(emulator, stack, outputs["bus"], undelivered)
+        _unreachable_subscriber(emulator, stack, f"{outputs['bus']}-metrics", undelivered)
+        policies = {"reader": outputs["reader-policy"], "operator": outputs["operator-policy"], "other": None}
+        callers = {name: Caller(_user(emulator, stack, name, arn), host) for name, arn in policies.items()}
+        yield ParkCheck(emulator, outputs, callers)
+
+
+def _fail_at_once(emulator: Emulator, stack: ExitStack) -> None:
+    """Functions that fail are not tried again: that takes seconds, and no permission."""
+    functions = emulator.client("lambda")
+    for each in functions.list_functions()["Functions"]:
+        name = each["FunctionName"]
+        for config in functions.list_function_event_invoke_configs(FunctionName=name)["FunctionEventInvokeConfigs"]:
+            keys = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+            before = {"FunctionName": name} | {key: config[key] for key in keys if key in config}
+            stack.callback(functions.put_function_event_invoke_config, **before)
+            functions.put_function_event_invoke_config(**{**before, "MaximumRetryAttempts": 0})
+
+
+def _unreachable_target(emulator: Emulator, stack: ExitStack, bus: str, undelivered: str) -> None:
+    """A rule on the stack's bus with a queue that does not let it in."""
+    events, queues = emulator.client("events"), emulator.client("sqs")
+    url = queues.create_queue(QueueName=STRANGER)["QueueUrl"]
+    stack.callback(queues.delete_queue, QueueUrl=url)
+    events.put_rule(Name=STRANGER, EventBusName=bus, EventPattern=json.dumps({"source": [STRANGER]}))
+    stack.callback(events.delete_rule, Name=STRANGER, EventBusName=bus)
+    target = {"Id": STRANGER, "Arn": _arn("sqs", STRANGER), "DeadLetterConfig": {"Arn": undelivered}}
+    answer = events.put_targets(Rule=STRANGER, EventBusName=bus, Targets=[target])
+    assert answer["FailedEntryCount"] == 0, answer
+    stack.callback(events.remove_targets, Rule=STRANGER, EventBusName=bus, Ids=[STRANGER])
+
+
+def _unreachable_subscriber(emulator: Emulator, stack: ExitStack, function: str, undelivered: str) -> None:
+    """A subscription of a function that does not let the topic in."""
+    topics = emulator.client("sns")
+    made = topics.subscribe(
+        TopicArn=_arn("sns", PARK_TOPIC),
+        Protocol="lambda",
+        Endpoint=_arn("lambda", f"function:{function}"),
+        Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": undelivered})},
+        ReturnSubscriptionArn=True,
+    )
+    stack.callback(topics.unsubscribe, SubscriptionArn=made["SubscriptionArn"])
+
+
+def _user(emulator: Emulator, stack: ExitStack, who: str, policy: str | None) -> Credentials:
+    iam, name = emulator.client("iam"), f"{STRANGER}-{who}"
+    iam.create_user(UserName=name)
+    stack.callback(iam.delete_user, UserName=name)
+    if policy:
+        iam.attach_user_policy(UserName=name, PolicyArn=policy)
+        stack.callback(iam.detach_user_policy, UserName=name, PolicyArn=policy)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    stack.callback(iam.delete_access_key, UserName=name, AccessKeyId=key["AccessKeyId"])
+    return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"

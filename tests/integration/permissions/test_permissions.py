@@ -1,0 +1,32 @@
+"""The stack has the permissions that it needs, and no other: without any one of them a check of the park fails."""
+
+import json
+
+import pytest
+
+from sandbox.stack import Sandbox
+from tests.integration.permissions.park_check import prepared
+from tests.integration.permissions.statements import declared, grants, policies, running
+
+
+def test_without_any_one_permission_a_check_of_the_park_fails(park: Sandbox, capsys: pytest.CaptureFixture[str]):
+    found = policies(park.emulator)
+    assert running(found) == declared(json.loads(park.pulumi("stack", "export")))
+
+    noticed: dict[str, list[str]] = {}
+    with prepared(park) as check:
+        assert check.run(to_the_end=True) == []
+        for policy in found:
+            for grant in grants(policy):
+                name = str(grant)
+                with grant.taken_away():
+                    noticed[name] = check.run()
+                print(f"{name}: {'; '.join(noticed[name]) or 'NOBODY NOTICED'}")
+            assert check.run() == [], f"after {policy.name} was put back"
+        assert check.run(to_the_end=True) == []
+
+    number = sum(len(grants(policy)) for policy in found)
+    with capsys.disabled():
+        print(f"\n{len(noticed)} of {number} permissions taken away, {sum(map(bool, noticed.values()))} noticed")
+    assert len(noticed) == number
+    assert [name for name, failed in noticed.items() if not failed] == []
