@@ -86,7 +86,7 @@ def session_from(config: Props, environment: Mapping[str, str]) -> Session:
         default_tags=(config.get("defaultTags") or {}).get("tags") or {},
     )
     allowed, forbidden = config.get("allowedAccountIds") or [], config.get("forbiddenAccountIds") or []
-    if (allowed and session.account not in allowed) or session.account in forbidden:
+    if (allowed and session.account not in allowed) or (forbidden and session.account in forbidden):
         raise ResourceError(f"AWS account {session.account} is not allowed by the provider's configuration")
     return session
 

@@ -182,7 +182,9 @@ class Provider(ResourceProviderServicer):
                 return provider_pb2.ReadResponse()
             listed = kind.tags[0](context_, request.id, {**before, **found}) if kind.tags else None
         state = self._state(kind, context_, before, found, listed)
-        new_inputs = refreshed(kind.fields, inputs, state) if inputs else imported(kind.fields, state)
+        # The provider's own region needs no saying.
+        fields = kind.inputs if context_.region == self._ready().region else kind.fields
+        new_inputs = refreshed(kind.fields, inputs, state) if inputs else imported(fields, state)
         id_ = state.pop("id", request.id)
         return provider_pb2.ReadResponse(id=id_, properties=to_struct(state), inputs=to_struct(new_inputs))
 
