@@ -5,9 +5,11 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +76,12 @@ class Park:
     def status_of(self, event: str) -> str:
         """How the delivery of `event` ended."""
 
-        def ended() -> bool:
-            return any(each["event"] == event and each["status"] != "retry" for each in self.records("delivery"))
+        def ends() -> list[str]:
+            deliveries = [each for each in self.records("delivery") if each["event"] == event]
+            return [each["status"] for each in deliveries if each["status"] != "retry"]
 
-        eventually(ended)
-        return next(each["status"] for each in self.records("delivery") if each["event"] == event)
+        eventually(lambda: bool(ends()))
+        return ends()[0]
 
 
 @pytest.fixture
@@ -542,3 +545,69 @@ def test_a_stop_ends_the_workers_of_functions_as_well(tmp_path: Path) -> None:
     eventually(lambda: alive("-f", "_worker.py") != "")
     emulator.stop()
     eventually(lambda: alive() == "", 2)
+
+
+def test_a_state_machine_starts_by_the_role_of_the_target(park: Park) -> None:
+    emulator, machines = park.emulator, park.emulator.client("stepfunctions")
+    definition = json.dumps({"StartAt": "s", "States": {"s": {"Type": "Pass", "End": True}}})
+    own = role(emulator, "machine", "states.amazonaws.com")
+    arn = machines.create_state_machine(name="machine", definition=definition, roleArn=own)["stateMachineArn"]
+    starter = role(emulator, "starter", "events.amazonaws.com")
+    park.target(arn, RoleArn=starter)
+    assert park.status_of(park.send()) == "lost"
+    statement = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": arn}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    emulator.client("iam").put_role_policy(RoleName="starter", PolicyName="p", PolicyDocument=document)
+    event = park.send()
+    assert park.status_of(event) == "delivered"
+    (execution,) = machines.list_executions(stateMachineArn=arn)["executions"]
+    given = machines.describe_execution(executionArn=execution["executionArn"])["input"]
+    assert json.loads(given)["id"] == event
+
+
+def test_a_stream_gets_the_event_under_its_partition_key(park: Park) -> None:
+    streams = park.emulator.client("kinesis")
+    streams.create_stream(StreamName="rides", ShardCount=1)
+    arn = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/rides"
+    allowed = {"Effect": "Allow", "Action": "kinesis:PutRecord", "Resource": arn}
+    writer = role(park.emulator, "writer", "events.amazonaws.com", allowed)
+    park.target(arn, RoleArn=writer, KinesisParameters={"PartitionKeyPath": "$.detail.wait"})
+    event = park.send()
+    assert park.status_of(event) == "delivered"
+    shard = streams.list_shards(StreamName="rides")["Shards"][0]["ShardId"]
+    kind = "TRIM_HORIZON"
+    start = streams.get_shard_iterator(StreamName="rides", ShardId=shard, ShardIteratorType=kind)["ShardIterator"]
+    (found,) = streams.get_records(ShardIterator=start)["Records"]
+    assert (found["PartitionKey"], json.loads(found["Data"])["id"]) == ("7", event)
+
+
+def test_an_api_destination_is_called_with_its_key_and_tried_again_while_it_is_busy(park: Park) -> None:
+    seen: list[tuple[str | None, Any]] = []
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append((self.headers.get("x-key"), json.loads(body)))
+            self.send_response(503 if len(seen) == 1 else 200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    allowed = {"Effect": "Allow", "Action": "events:InvokeApiDestination", "Resource": "*"}
+    invoker = role(park.emulator, "invoker", "events.amazonaws.com", allowed)
+    key = {"ApiKeyAuthParameters": {"ApiKeyName": "x-key", "ApiKeyValue": "secret"}}
+    made = park.events.create_connection(Name="busy", AuthorizationType="API_KEY", AuthParameters=key)
+    destination = park.events.create_api_destination(
+        Name="busy",
+        ConnectionArn=made["ConnectionArn"],
+        InvocationEndpoint=f"http://127.0.0.1:{server.server_port}/rides",
+        HttpMethod="POST",
+    )
+    park.target(destination["ApiDestinationArn"], RoleArn=invoker)
+    event = park.send()
+    assert park.status_of(event) == "delivered"
+    server.shutdown()
+    assert [(header, body["id"]) for header, body in seen] == [("secret", event)] * 2
