@@ -1,5 +1,6 @@
 """Starts the provider and prints its port, as Pulumi's engine expects of a plugin."""
 
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ _MESSAGE_BYTES = 400 * 1024 * 1024  # the engine's own limit
 
 
 def main() -> None:
-    """Serves until the engine ends the process."""
+    """Serves until the engine ends the process, or is gone itself."""
     options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.max_send_message_length", _MESSAGE_BYTES)]
     server = grpc.server(ThreadPoolExecutor(32), options=options)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
@@ -27,7 +28,10 @@ def main() -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    stopped.wait()
+    # An engine that is killed ends no plugin: without it there is nothing left to do.
+    engine = os.getppid()
+    while not stopped.wait(5) and os.getppid() == engine:
+        pass
     server.stop(grace=1).wait()
 
 
