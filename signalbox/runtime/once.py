@@ -131,7 +131,8 @@ class Once:
         """
         end = self._now() + lease
         mine = Claim(owner, uuid4().hex, end + GRACE_MILLISECONDS)
-        while (held := self._memory.claim(key, mine, self._now())) is not None:
+        # The SDK repeats a call whose answer got lost: a claim of our own token that is held already is ours.
+        while (held := self._memory.claim(key, mine, self._now())) is not None and held.token != mine.token:
             if held.done or held.owner != owner:
                 return None
             if self._now() + POLL_SECONDS * 1000 >= end:

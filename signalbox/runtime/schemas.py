@@ -60,7 +60,8 @@ class Schemas:
         if len(self._entries) > ENTRIES:
             self._entries.popitem(last=False)
         if isinstance(entry.found, SchemaMissing):
-            raise entry.found
+            # A new one each time: raised again, an exception keeps the frames of every time before.
+            raise SchemaMissing(entry.found.code, str(entry.found))
         return entry.found
 
     def _load(self, event_id: str, schema_hash: str) -> _Entry:

@@ -50,6 +50,23 @@ def test_keys_do_not_know_of_each_other(world: World) -> None:
     assert len(world.done) == 2
 
 
+class Stuttering(Dynamo):
+    """A table whose first write is done twice, as the SDK does it when the answer gets lost."""
+
+    def put_item(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        if not self.items:
+            super().put_item(*arguments, **options)
+        return super().put_item(*arguments, **options)
+
+
+def test_a_claim_that_the_sdk_repeats_is_held_by_the_one_who_made_it() -> None:
+    clock = Clock()
+    memory = AwsMemory(Stuttering(), "state", "test")
+    before = clock.time
+    done = Once(memory, clock.milliseconds, clock.sleep).act("ride", "event", REMEMBER, LEASE, lambda: "done")
+    assert (done, clock.time) == ("done", before)
+
+
 def test_work_that_raises_leaves_the_key_free(world: World) -> None:
     def fail() -> None:
         raise RuntimeError("no")

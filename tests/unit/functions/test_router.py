@@ -420,6 +420,16 @@ def test_that_there_is_no_schema_is_remembered_for_a_while() -> None:
     assert not schemas.validator("one", "h1").errors([])
 
 
+def test_remembering_that_there_is_no_schema_costs_no_memory_for_each_event() -> None:
+    schemas = Schemas(Stored().read, Clock().now)
+    lengths = []
+    for _ in range(3):
+        with pytest.raises(SchemaMissing) as raised:
+            schemas.validator("one", "h1")
+        lengths.append(len(raised.traceback))
+    assert len(set(lengths)) == 1
+
+
 def test_the_memory_of_schemas_is_bounded_and_keeps_what_is_used() -> None:
     stored_schemas = Stored(StoredSchema("h1", "{}"))
     schemas = Schemas(stored_schemas.read, Clock().now)
