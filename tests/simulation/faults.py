@@ -7,6 +7,9 @@ from random import Random
 RARE = ("remove_targets", "delete_rule", "delete_item")
 """Calls that a run makes seldom, and that therefore fail more often."""
 
+OFTEN = ("query", "get_item", "list_rules", "list_targets_by_rule")
+"""Calls that a run makes many of, and that would otherwise end every run before it did anything."""
+
 BEFORE = ("crash-before", "throttled", "error-before")
 AFTER = ("crash-after", "error-after", "no-answer")
 
@@ -96,7 +99,7 @@ class Faults:
 
     def draw(self, kind: str, operation: str) -> str:
         """The fault of this call, "" for none."""
-        rate = self.rate * (4 if operation in RARE else 1)
+        rate = self.rate * (4 if operation in RARE else 0.2 if operation in OFTEN else 1)
         if (kind, operation) == self._favourite:
             rate = max(rate, 0.4)
         if self.rate == 0 or self._rng.random() >= rate:
@@ -106,7 +109,7 @@ class Faults:
 
     def stale(self, kind: str, operation: str) -> bool:
         """Does this list show an older state?"""
-        return self.rate > 0 and "stale" in KINDS.get(kind, {}).get(operation, ()) and self._rng.random() < 0.15
+        return self.rate > 0 and "stale" in KINDS.get(kind, {}).get(operation, ()) and self._rng.random() < 0.25
 
     def subset(self, kind: str, operation: str, count: int) -> int:
         """Which of `count` entries fail, as a bit mask; 0 for none."""

@@ -49,12 +49,6 @@ MUTANTS = (
         '"ConsistentRead": True,\n        }',
         '"ConsistentRead": False,\n        }',
     ),
-    Mutant(
-        "no condition on the definition",
-        OVERRIDES,
-        "{key: items.declared.get(key) for key in DEFINITION}",
-        '{"PK": "events"}',
-    ),
     Mutant("no condition at all", STORE, "**_condition(write.unchanged)}", "}"),
     Mutant("If-Match ignored", OVERRIDES, "if if_match is not None and", "if False and"),
     Mutant("edits are not counted on", OVERRIDES, "revision = old.revision + 1", "revision = len(old.routes) + 1"),
@@ -148,18 +142,6 @@ MUTANTS = (
     ),
     Mutant("a decision holds before its time", EFFECTIVE, " and self.declared in (declared, ANY)", ""),
     Mutant("a decision voids later edits", EFFECTIVE, "and edit.revision <= self.revision ", ""),
-    Mutant(
-        "a store decision holds for every declared route",
-        EFFECTIVE,
-        "edit.revision == self.revision and self.declared == declared",
-        "edit.revision == self.revision",
-    ),
-    Mutant(
-        "converged behind a deploy's back is not seen",
-        EFFECTIVE,
-        "if converged and before != now and not voided:",
-        "if False:",
-    ),
     Mutant(
         "deleted routes stay",
         EFFECTIVE,

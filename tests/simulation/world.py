@@ -201,6 +201,7 @@ class World:
         self.oracle = oracle.Oracle()
         self.most = rng.choice((1, 1, 2, 3))
         self.two_deploys = rng.random() < 0.15
+        self.races = rng.random() < 0.35
         self.weights = rng.choice(((6, 4, 3, 1, 1), (6, 2, 3, 1, 1), (4, 6, 2, 1, 1), (3, 2, 4, 3, 3)))
         """How often it is an edit, a deploy, the schedule, somebody's hand, freeze or release."""
         self.edited_events = rng.choice((EVENT_IDS, EVENT_IDS[:1]))
@@ -227,8 +228,10 @@ class World:
     def run(self) -> None:
         """Plays the seed. Raises Violation."""
         try:
+            rate, self.faults.rate = self.faults.rate, self.faults.rate * self.rng.choice((0, 0, 0, 1))
             self._start_deploy()
             self._drain()
+            self.faults.rate = rate
             for _ in range(self.rng.randint(6, 14)):
                 while len(self.scheduler.active) >= self.most:
                     self._step()
@@ -262,12 +265,23 @@ class World:
             if "deploy" in running:
                 self.faults.hit("two deploys at once")
             self._start_deploy()
+            if self.races:
+                self._race()
         elif what == "schedule":
             self._start_reconciler()
         elif what == "hand":
             self._hand()
         elif what == "control":
             self._control()
+
+    def _race(self) -> None:
+        """People edit while a deploy begins: before, while and after it reads."""
+        for _ in range(self.rng.randint(1, 3)):
+            self.faults.hit("edit while a deploy runs")
+            self._start("api", self._edit)
+            for _ in range(self.rng.randint(0, 20)):
+                if self.scheduler.active:
+                    self._step()
 
     def _start(self, kind: str, main: Callable[[Actor], None]) -> None:
         self.count += 1
@@ -296,7 +310,7 @@ class World:
     # -- definitions
 
     def _config(self, topics: tuple[str, ...]) -> Config:
-        count = self.rng.randint(1, TARGETS_PER_RULE)
+        count = self.rng.choices((1, 2, 3, 4, 5), (5, 4, 2, 1, 2))[0]
         names = self.rng.sample([*topics, *FUNCTIONS], min(count, len(topics)))
         config: Config = {}
         pattern = self.rng.choice(PATTERNS)
@@ -327,7 +341,7 @@ class World:
         topics = tuple(each for each in TOPICS if self.rng.random() < 0.95) if self.rng.random() < 0.5 else TOPICS
         events = {}
         for event_id in EVENT_IDS:
-            if self.rng.random() < 0.1:
+            if self.rng.random() < 0.2:
                 continue
             routes: dict[str, Config] = {}
             for name in ROUTES[:3]:
