@@ -2,14 +2,16 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
 from signalbox.classic import RULES_PER_BUS
-from signalbox.cli.console import Progress, counted, show_problems
-from signalbox.definitions import read
+from signalbox.cli.console import Progress, counted, show_problems, show_table
+from signalbox.definitions.budget import Use, budget, budget_problems
+from signalbox.definitions.loader import read
+from signalbox.definitions.whole import Stack
 from signalbox.model import Definitions
 from signalbox.problems import Problem, errors
 
@@ -58,27 +60,38 @@ def check(path: Path, functions: Path | None, source: str | None, rules_quota: i
     place = place_of(path, functions)
     progress = Progress("checking events")
     definitions, problems = read(
-        place.mappings, place.functions, rules_quota=rules_quota, source=source, progress=progress
+        place.mappings, place.functions, stack=Stack(rules_quota=rules_quota), source=source, progress=progress
     )
+    uses = [] if definitions is None else budget(definitions, rules_quota)
+    problems += budget_problems(uses)
     progress.clear()
     shown = problems if place.file is None else [p for p in problems if Path(p.file) == place.file]
     if as_json:
-        click.echo(json.dumps(_report(shown), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_report(shown, uses), indent=2, ensure_ascii=False))
     else:
         show_problems(shown)
         if shown:
             click.echo()
         click.echo(_summary(definitions, shown, len(problems) - len(shown)))
+        if uses and place.file is None:
+            click.echo()
+            _show_budget(uses)
     sys.exit(1 if errors(shown) else 0)
 
 
-def _report(problems: list[Problem]) -> dict[str, object]:
+def _show_budget(uses: list[Use]) -> None:
+    rows = [(f"{use.share:.0%}", use.what, use.amount, use.where) for use in uses]
+    show_table(("used", "limit", "how much", "where"), rows)
+
+
+def _report(problems: list[Problem], uses: list[Use]) -> dict[str, object]:
     bad = len(errors(problems))
     return {
         "ok": not bad,
         "errors": bad,
         "warnings": len(problems) - bad,
         "problems": [problem.as_dict() for problem in problems],
+        "budget": [asdict(use) for use in uses],
     }
 
 

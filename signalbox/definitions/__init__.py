@@ -4,12 +4,11 @@
 those who read files: the Lambdas that check a body have no need of it.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 from signalbox.classic import RULES_PER_BUS
 from signalbox.model import Definitions
-from signalbox.problems import DefinitionError, Problem
+from signalbox.problems import DefinitionError, Problem, errors
 
 
 def load(
@@ -41,17 +40,19 @@ def read(
     region: str = "",
     rules_quota: int = RULES_PER_BUS,
     source: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Definitions | None, list[Problem]]:
     """The definitions under `path`, and every problem, warnings too; None for them where there is an error.
 
     `path` is a folder of YAML files or a Python file of two dicts, `functions` the folder of processing functions.
     What only a deploy knows makes more checks possible: `own_bus` (the name of our bus), `account`, `region`,
-    `rules_quota` (rules that a bus may have). `source` is that of events whose Python dict gives none. `progress` is
-    told, after each event, how many are done of how many.
+    `rules_quota` (rules that a bus may have). `source` is that of events whose Python dict gives none.
     """
     from signalbox.definitions import loader
+    from signalbox.definitions.budget import budget, budget_problems
     from signalbox.definitions.whole import Stack
 
     stack = Stack(own_bus=own_bus, account=account, region=region, rules_quota=rules_quota)
-    return loader.read(path, functions, stack=stack, source=source, progress=progress)
+    definitions, problems = loader.read(path, functions, stack=stack, source=source)
+    if definitions is not None:
+        problems += budget_problems(budget(definitions, rules_quota, own_bus))
+    return (None if errors(problems) else definitions), problems

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from signalbox import schema as schemas
+from signalbox.classic import pattern_of
 from signalbox.definitions.findings import check_findings
 from signalbox.definitions.matchers import changed_numbers, check_pattern
 from signalbox.definitions.meta import check_form, form_problems
@@ -12,6 +13,7 @@ from signalbox.definitions.places import Document, Path
 from signalbox.definitions.routing import check_route
 from signalbox.definitions.samples import check_samples
 from signalbox.model import Event, Json, JsonObject, Route, Sample, route_from_config
+from signalbox.patterns import compile
 from signalbox.problems import Problem, errors
 from signalbox.registry import Registry
 
@@ -49,8 +51,9 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
     for name in event.routes:
         problems += check_route(event, name, usable.part("routes", name), registry, runtime=False)
     if not errors(problems):
-        problems += check_samples(event, usable)
-        problems += check_findings(event, usable)
+        compiled = {name: compile(pattern_of(event, route)) for name, route in event.routes.items()}
+        problems += check_samples(event, compiled, usable)
+        problems += check_findings(event, compiled, usable)
     return (None if found else event), problems
 
 

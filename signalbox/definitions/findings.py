@@ -6,20 +6,20 @@ fields with dots in their names which the schema does not name. EventBridge take
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from signalbox.canonical import canonical
 from signalbox.classic import pattern_of
 from signalbox.definitions.places import Document
 from signalbox.model import Event, Json, Route
-from signalbox.patterns import Condition, Leaf, Pattern, compile
+from signalbox.patterns import Condition, Leaf, Pattern
 from signalbox.problems import Problem
 from signalbox.schema import referred, subschemas
 
 _SCALARS = frozenset(("string", "number", "boolean", "null"))
 _ALL = _SCALARS | {"object", "array"}
+_DETAIL = "detail"
 _DEPTH = 20
 """Levels of allOf, $ref and arrays that are followed."""
 
@@ -108,15 +108,15 @@ class Known:
         return low, has_low, high, has_high
 
 
-def check_findings(event: Event, document: Document) -> Iterator[Problem]:
-    """The findings of the routes of `event`, whose patterns EventBridge takes."""
+def check_findings(event: Event, patterns: Mapping[str, Pattern], document: Document) -> Iterator[Problem]:
+    """The findings of the routes of `event`; `patterns` are those of the rules of its routes."""
     if any("$id" in part for path, part in subschemas(event.schema) if path):
         return  # what references lead to would be another question
     schema = Known(event.schema, [event.schema])
     for name, route in event.routes.items():
         part = document.part("routes", name)
         if route.pattern:
-            yield from _route_findings(compile(route.pattern), schema, part)
+            yield from _route_findings(patterns[name], schema, part)
         if _takes_the_bus(event, route):
             yield part.problem(
                 "route-takes-bus",
@@ -128,32 +128,34 @@ def check_findings(event: Event, document: Document) -> Iterator[Problem]:
 
 
 def _route_findings(pattern: Pattern, schema: Known, part: Document) -> Iterator[Problem]:
-    impossible = {id(leaf): why for leaf in pattern.leaves if (why := _impossible(leaf, schema))}
+    leaves = of_detail(pattern.leaves)
+    impossible = {id(leaf): why for leaf in leaves if (why := _impossible(leaf, schema))}
     if all(any(id(leaf) in impossible for leaf in alternative) for alternative in pattern.alternatives):
-        leaf = next(leaf for leaf in pattern.leaves if id(leaf) in impossible)
+        leaf = next(leaf for leaf in leaves if id(leaf) in impossible)
         yield part.problem(
             "pattern-never",
             "no event that fits the schema can match this pattern",
-            ("pattern", *leaf.place),
+            ("pattern", *leaf.place[1:]),
             got=f"{leaf.field} must {leaf.words}",
             allowed=impossible[id(leaf)],
             fix="mend the pattern or the schema",
             severity="warning",
         )
         return
-    for leaf in pattern.leaves:
+    for leaf in leaves:
         if id(leaf) in impossible:
             yield part.problem(
                 "pattern-branch-never",
                 "no event that fits the schema can match this part of the pattern",
-                ("pattern", *leaf.place),
+                ("pattern", *leaf.place[1:]),
                 got=f"{leaf.field} must {leaf.words}",
                 allowed=impossible[id(leaf)],
                 severity="warning",
             )
         else:
             yield from _dead_conditions(leaf, schema, part)
-    if any(all(_certain_to_hold(leaf, schema) for leaf in alternative) for alternative in pattern.alternatives):
+    always = {id(leaf) for leaf in leaves if _certain_to_hold(leaf, schema)}
+    if any(all(id(leaf) in always for leaf in of_detail(each)) for each in pattern.alternatives):
         yield part.problem(
             "pattern-always",
             "every event that fits the schema matches this pattern",
@@ -163,9 +165,14 @@ def _route_findings(pattern: Pattern, schema: Known, part: Document) -> Iterator
         )
 
 
+def of_detail(leaves: Iterable[Leaf]) -> list[Leaf]:
+    """Those of the leaves of a rule's pattern that are on the detail."""
+    return [leaf for leaf in leaves if leaf.path[0] == _DETAIL]
+
+
 def _dead_conditions(leaf: Leaf, schema: Known, part: Document) -> Iterator[Problem]:
     """Values in a list that the field never has: most often one that is misspelt, or was renamed in the schema."""
-    known, _ = _at(schema, leaf.path)
+    known, _ = _at(schema, leaf.path[1:])
     if known is None or len(leaf.conditions) < 2:
         return
     for index, condition in enumerate(leaf.conditions):
@@ -173,7 +180,7 @@ def _dead_conditions(leaf: Leaf, schema: Known, part: Document) -> Iterator[Prob
             yield part.problem(
                 "pattern-value-never",
                 f"{leaf.field} never has this value",
-                ("pattern", *leaf.place, index),
+                ("pattern", *leaf.place[1:], index),
                 got=str(condition.values[0]),
                 allowed=_allowed(known),
                 severity="warning",
@@ -182,7 +189,7 @@ def _dead_conditions(leaf: Leaf, schema: Known, part: Document) -> Iterator[Prob
 
 def _impossible(leaf: Leaf, schema: Known) -> str:
     """Why no event that fits `schema` can meet `leaf`; empty where one can, or where that cannot be told."""
-    known, required = _at(schema, leaf.path)
+    known, required = _at(schema, leaf.path[1:])
     if known is None:
         return ""
     if leaf.absent:
@@ -279,7 +286,7 @@ def _possible_number(condition: Condition, known: Known) -> bool:
 
 def _certain_to_hold(leaf: Leaf, schema: Known) -> bool:
     """Does every event that fits `schema` meet `leaf`? False where it cannot be told."""
-    known, required = _at(schema, leaf.path)
+    known, required = _at(schema, leaf.path[1:])
     if known is None or not required or known.never or not known.types <= _SCALARS:
         return False
     if any(condition.operator == "exists" and condition.values == ("true",) for condition in leaf.conditions):
@@ -331,17 +338,20 @@ def _twins(event: Event, document: Document) -> Iterator[Problem]:
         if route.enabled:
             groups.setdefault(canonical(_sorted(pattern_of(event, route))), []).append(route)
     for group in groups.values():
-        for one, other in combinations(group, 2):
-            common = [each.name for each in one.targets if each.name in {target.name for target in other.targets}]
+        first: dict[str, str] = {}
+        for route in group:
+            common = [each.name for each in route.targets if each.name in first]
             if common:
                 yield document.problem(
                     "route-twin",
-                    f"the routes {one.name} and {other.name} send the same events to the same target",
-                    ("routes", other.name),
+                    f"the route {first[common[0]]} sends the same events to the same target",
+                    ("routes", route.name),
                     got=", ".join(common),
                     fix="take the target out of one of them",
                     severity="warning",
                 )
+            for target in route.targets:
+                first.setdefault(target.name, route.name)
 
 
 def _sorted(value: Any, key: str = "") -> Json:

@@ -30,6 +30,7 @@ def read(
     None where there are errors; with warnings only, the definitions can be used. `functions` is the folder of the
     processing functions; `source` is what events have whose Python dict gives none.
     """
+    stack = stack if stack is not None else Stack()
     problems: list[Problem] = []
     unread: frozenset[str] = frozenset()
     if path.suffix == ".py":
@@ -57,9 +58,7 @@ def read(
         if progress is not None:
             progress(index + 1, len(events))
     definitions = Definitions(events=usable, destinations=places, functions=made)
-    problems += check_whole(
-        definitions, Sources(events, destinations, sources, str(path)), stack if stack is not None else Stack()
-    )
+    problems += check_whole(definitions, Sources(events, destinations, sources, str(path)), stack)
     problems.sort(key=lambda p: (p.file, p.line, p.path))
     return (None if errors(problems) else definitions), problems
 

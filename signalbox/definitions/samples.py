@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from signalbox.classic import pattern_of
 from signalbox.definitions.places import Document
-from signalbox.model import Event, Json, Sample
-from signalbox.patterns import EventError, PatternError, RuleSet, check, explain, matches
+from signalbox.model import Event, Json, Route, Sample
+from signalbox.patterns import EventError, Pattern, RuleSet, check, compile, matches
 from signalbox.problems import Problem
 
 ACCOUNT = "123456789012"
@@ -38,21 +38,15 @@ def sample_event(event: Event, sample: Sample) -> dict[str, Json] | None:
     }
 
 
-def rules_of(event: Event) -> RuleSet[str] | None:
-    """The routes of `event` as rules by route name, enabled or not; None where a pattern is refused."""
-    try:
-        return RuleSet({name: pattern_of(event, route) for name, route in event.routes.items()})
-    except PatternError:
-        return None
+def check_samples(event: Event, patterns: Mapping[str, Pattern], document: Document) -> Iterator[Problem]:
+    """An error for each sample of `event` that does not take exactly the routes that it says.
 
-
-def check_samples(event: Event, document: Document) -> Iterator[Problem]:
-    """An error for each sample of `event` that does not take exactly the routes that it says."""
-    if all(sample.routes is None for sample in event.samples) or (rules := rules_of(event)) is None:
+    `patterns` are those of the rules of its routes; whether a route is enabled makes no difference.
+    """
+    if all(sample.routes is None for sample in event.samples):
         return
-    kind = {"source": list(event.source)}
-    if event.detail_type is not None:
-        kind["detail-type"] = list(event.detail_type)
+    rules = RuleSet(patterns)
+    kind = compile(pattern_of(event, Route(event.id, "", ())))
     for index, sample in enumerate(event.samples):
         if sample.routes is None or not isinstance(sample.detail, Mapping):
             continue
@@ -66,7 +60,7 @@ def check_samples(event: Event, document: Document) -> Iterator[Problem]:
             )
             continue
         try:
-            if not matches(kind, made):
+            if not kind.matches(made):
                 yield part.problem(
                     "sample-kind",
                     "the sample's source or detail-type is not that of the event",
@@ -83,7 +77,7 @@ def check_samples(event: Event, document: Document) -> Iterator[Problem]:
                     "sample-missed",
                     f"the route {route} does not take this sample",
                     ("routes",),
-                    got=str(explain(pattern_of(event, event.routes[route]), made)),
+                    got=str(patterns[route].explain(made)),
                     fix="mend the pattern, or take the route off the sample's `routes`",
                 )
         for route in sorted(taken - set(sample.routes)):

@@ -239,7 +239,14 @@ def _bus_limits(definitions: Definitions, sources: Sources, stack: Stack) -> Ite
 
 def uses_wildcard(pattern: JsonObject) -> bool:
     """Does a rule of this pattern count against the quota of rules with wildcards? False for one that is refused."""
-    return not check(pattern) and has_wildcard(pattern)
+    return _mentions(pattern, "wildcard") and not check(pattern) and has_wildcard(pattern)
+
+
+def _mentions(value: Json, key: str) -> bool:
+    """Is there a key `key` anywhere in `value`? Most patterns need not be read to know that they have no wildcard."""
+    if isinstance(value, Mapping):
+        return key in value or any(_mentions(inner, key) for inner in value.values())
+    return isinstance(value, list) and any(_mentions(inner, key) for inner in value)
 
 
 def _item_limits(definitions: Definitions, sources: Sources) -> Iterator[Problem]:

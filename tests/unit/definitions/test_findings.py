@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from signalbox.classic import pattern_of
 from signalbox.definitions.findings import check_findings
 from signalbox.definitions.places import Document
 from signalbox.model import Event, Route, Target
-from signalbox.patterns import check, matches
+from signalbox.patterns import Pattern, check, compile, matches
 from signalbox.schema import compile_schema
 
 SCHEMA = {
@@ -38,6 +39,11 @@ SCHEMA = {
 }
 
 
+def compiled(event: Event) -> dict[str, Pattern]:
+    """The patterns of the rules of the event's routes."""
+    return {name: compile(pattern_of(event, route)) for name, route in event.routes.items()}
+
+
 def findings(*patterns: Any, schema: Any = SCHEMA, **event: Any) -> list[str]:
     """The codes of the findings of routes of these patterns, each with a target of its own."""
     routes = {
@@ -46,7 +52,7 @@ def findings(*patterns: Any, schema: Any = SCHEMA, **event: Any) -> list[str]:
     }
     made = Event("e", **{"source": ("s",), "detail_type": ("t",), "schema": schema, "routes": routes, **event})
     configs = {"routes": {name: route.config() for name, route in routes.items()}}
-    found = list(check_findings(made, Document(configs)))
+    found = list(check_findings(made, compiled(made), Document(configs)))
     assert all(problem.severity == "warning" for problem in found)
     return [problem.code for problem in found]
 
@@ -151,7 +157,10 @@ def test_two_routes_of_one_pattern_and_a_common_target_are_told() -> None:
             "b": Route("e", "b", (Target("topic", "t"), Target("queue", target)), second, **more),
         }
         event = Event("e", ("s",), ("t",), {}, routes=config)
-        return [problem.code for problem in check_findings(event, Document({"routes": dict.fromkeys(config)}))]
+        return [
+            problem.code
+            for problem in check_findings(event, compiled(event), Document({"routes": dict.fromkeys(config)}))
+        ]
 
     same = {"n": [{"numeric": [">", 1, "<", 2]}], "x": ["2", "1"]}
     assert routes(same, "q") == ["route-twin"]
