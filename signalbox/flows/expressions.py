@@ -307,6 +307,8 @@ class _Checker:
                 walk(node.lhs)
                 self._applied(node.rhs, bound, inside, loops)
                 return
+            case "lambda" if getattr(node, "thunk", False):
+                pass  # the parser's own, around a call that ends a function
             case "lambda":
                 self.fault(
                     "flow-jsonata-function",

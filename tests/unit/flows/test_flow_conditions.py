@@ -10,8 +10,8 @@ from signalbox import patterns
 from signalbox.flows.conditions import Unsayable, condition
 from tests.unit.flows.jsonata_engine import evaluate
 
-# A small world, so that patterns and events meet often. No field has a dot in its name, no array is directly in another,
-# and no null is in an array: the last is the Python engine's limit, the others are said in the module.
+# A small world, so that patterns and events meet often. No field has a dot in its name, no array is directly in
+# another, and no null is in an array: the last is the Python engine's limit, the others are said in the module.
 NAMES = ("a", "b", "detail-type", "in")
 TEXTS = ("", "ab", "AB", "abcab", "x.png", "10.0.0.7", "10.0.1.7", "b*", '"q"', "é")
 scalars = st.sampled_from([*TEXTS, 0, 1, -1, 1.5, 300, 1e10, True, False])
