@@ -99,10 +99,10 @@ def policy(*checks: Check, **options: Any) -> Prop:
     return Prop(kind="text", checks=(is_json_object, *checks), normal=normal_policy, **options)
 
 
-def name(greatest: int, pattern: str = "", **options: Any) -> Prop:
-    """The physical name: replaces, automatic where left out."""
+def name(greatest: int, pattern: str = "", replaces: bool = True) -> Prop:
+    """The physical name: automatic where left out."""
     checks = [longest(greatest), *([matches(pattern)] if pattern else [])]
-    return text(*checks, replaces=True, auto_name=greatest, **options)
+    return text(*checks, replaces=replaces, auto_name=greatest)
 
 
 def tags() -> Prop:
@@ -449,15 +449,17 @@ def refreshed(fields: Mapping[str, Prop], inputs: Props, state: Props) -> Props:
 
 
 def imported(fields: Mapping[str, Prop], state: Props) -> Props:
-    """The inputs that would have made `state`: all that is neither empty nor a default."""
+    """The inputs that would have made `state`: all that is not as good as absent."""
     inputs: Props = {DEFAULTS: []}
     for key, prop in fields.items():
         value = state.get(key)
-        wanted = prop.required or prop.auto_name or not (prop.deprecated or _empty(prop, value))
-        if value is not None and wanted and not prop.unsupported:
-            inputs[key] = value
+        if value is None or prop.unsupported or prop.deprecated:
+            continue
         if prop.default is not None and value == prop.default:
+            inputs[key] = value
             inputs[DEFAULTS].append(key)
+        elif prop.required or prop.auto_name or prop.default is not None or not _empty(prop, value):
+            inputs[key] = value
     return inputs
 
 

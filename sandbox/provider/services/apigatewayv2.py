@@ -119,10 +119,10 @@ API = ResourceType(
         ),
         "credentialsArn": text(arn, replaces=True),
         "description": text(longest(1024)),
-        "disableExecuteApiEndpoint": boolean(default=False),
+        "disableExecuteApiEndpoint": boolean(),
         "failOnWarnings": unsupported(),
         "ipAddressType": text(one_of("ipv4", "dualstack"), computed=True),
-        "name": name(128),
+        "name": name(128, replaces=False),
         "protocolType": text(one_of("HTTP", "WEBSOCKET"), required=True, replaces=True),
         "routeKey": text(replaces=True),
         "routeSelectionExpression": text(default="$request.method $request.path"),
@@ -135,10 +135,6 @@ API = ResourceType(
     read=_read_api,
     update=_update_api,
     delete=_delete_api,
-    # Upstream's `name` does not replace.
-    revise=lambda changes, old, new: {  # noqa: ARG005
-        path: Change(change.kind, False) if path == "name" else change for path, change in changes.items()
-    },
     tags=(_read_tags, _write_tags),
 )
 
@@ -168,6 +164,9 @@ def _part(
 
     def create(context: Context, new: Props) -> Created:
         wanted = pascal(inputs, given(new, "apiId", *fixed, *settings), **names)
+        if new.get("authorizerType") == "REQUEST" and new.get("identitySources"):
+            # As upstream: what the console would choose, so that a change to 0 can be told. (There for HTTP APIs only.)
+            wanted.setdefault("AuthorizerResultTtlInSeconds", 300)
         answer = getattr(context.client("apigatewayv2"), f"create_{calls}")(**wanted)
         return Created(answer[key])
 
@@ -335,7 +334,7 @@ AUTHORIZER = _part(
         "enableSimpleResponses": boolean(),
         "identitySources": array(text(), unordered=True),
         "jwtConfiguration": block({"audiences": array(text(), unordered=True), "issuer": text()}),
-        "name": name(128),
+        "name": name(128, replaces=False),
     },
 )
 

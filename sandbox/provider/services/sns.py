@@ -275,15 +275,20 @@ def _read_subscription(context: Context, id_: str, state: Props) -> Props | None
 
 
 def _update_subscription(context: Context, id_: str, old: Props, new: Props, changed: set[str]) -> None:  # noqa: ARG001
-    # As upstream: the scope goes before the policy that needs it.
-    for ours in sorted(_SUBSCRIPTION_NAMES, key=lambda key: key != "filterPolicyScope"):
-        if ours in changed:
-            value = written(_SUBSCRIPTION_FIELDS[ours], new.get(ours))
-            if ours == "filterPolicy" and not value:
-                value = "{}"
-            context.client("sns").set_subscription_attributes(
-                SubscriptionArn=id_, AttributeName=_SUBSCRIPTION_NAMES[ours], AttributeValue=value
-            )
+    # As upstream: a body's scope goes before the policy that needs it, that of attributes after the policy.
+    first = new.get("filterPolicyScope") == "MessageBody"
+    for ours in sorted(_SUBSCRIPTION_NAMES, key=lambda key: (key == "filterPolicyScope") != first):
+        if ours not in changed:
+            continue
+        value = written(_SUBSCRIPTION_FIELDS[ours], new.get(ours))
+        if ours == "filterPolicy" and not value:
+            value = "{}"
+        context.client("sns").set_subscription_attributes(
+            SubscriptionArn=id_,
+            AttributeName=_SUBSCRIPTION_NAMES[ours],
+            # SNS refuses an empty redrive policy; left out it is none.
+            **({} if ours == "redrivePolicy" and not value else {"AttributeValue": value}),
+        )
 
 
 def _unsubscribe(context: Context, id_: str, state: Props) -> None:  # noqa: ARG001

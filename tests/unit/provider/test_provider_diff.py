@@ -6,7 +6,20 @@ from typing import Any
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from sandbox.provider.schema import Prop, array, block, mapping, normal_json, normal_policy, refreshed, settled, text
+from sandbox.provider.schema import (
+    Prop,
+    array,
+    block,
+    boolean,
+    imported,
+    integer,
+    mapping,
+    normal_json,
+    normal_policy,
+    refreshed,
+    settled,
+    text,
+)
 from sandbox.provider.schema import diff as changes
 from sandbox.provider.server import Provider
 from sandbox.provider.wire import UNKNOWN, Props, to_struct
@@ -247,6 +260,19 @@ def test_a_refresh_gives_the_inputs_that_would_make_what_was_found() -> None:
     inputs = {"name": "a", "policy": json.dumps(POLICY), "map": {"k": "v"}}
     state = {"name": "b", "policy": changed(Resource=["r"]), "kept": "by AWS"}
     assert refreshed(FIELDS, inputs, state) == {"name": "b", "policy": json.dumps(POLICY)}
+
+
+def test_an_import_takes_what_is_set_and_a_nought_where_the_default_is_another() -> None:
+    fields = {
+        "name": text(auto_name=9),
+        "retries": integer(default=2),
+        "age": integer(default=3),
+        "old": boolean(deprecated=True),
+        "empty": text(),
+        "set": array(text(), computed=True),
+    }
+    state = {"name": "n", "retries": 0, "age": 3, "old": True, "empty": "", "set": ["a"], "arn": "a"}
+    assert imported(fields, state) == {"name": "n", "retries": 0, "age": 3, "set": ["a"], "__defaults": ["age"]}
 
 
 def test_a_state_keeps_the_form_of_what_means_the_same_and_forgets_what_is_gone() -> None:
