@@ -116,7 +116,7 @@ def override_from_item(event_id: str, item: Mapping[str, Any] | None) -> Overrid
     """
     if item is None:
         return Override(event_id)
-    routes = {name: RouteEdit(**edit) for name, edit in json.loads(item["Routes"]).items()}
+    routes = {name: RouteEdit(**edit) for name, edit in dict(json.loads(item["Routes"])).items()}
     return Override(event_id, item["Revision"], item["EditedAt"], item["EditedBy"], routes)
 
 
@@ -158,7 +158,7 @@ def decisions_from_item(item: Mapping[str, Any] | None) -> dict[str, Decision]:
     """
     if item is None:
         return {}
-    return {name: Decision(**each) for name, each in json.loads(item["Routes"]).items()}
+    return {name: Decision(**each) for name, each in dict(json.loads(item["Routes"])).items()}
 
 
 def decisions_item(event_id: str, decisions: Decisions) -> Item | None:

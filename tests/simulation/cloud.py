@@ -59,7 +59,7 @@ class Cloud:
         self._views: list[list[dict[str, Any]]] = []
 
     def call(self, operation: str, effect: Callable[[], Any]) -> Any:
-        """One call of the current actor: others may run before it, and it may fail, die or be left without an answer."""
+        """One call of the current actor: others may run before it, it may fail, die there, or get no answer."""
         self.scheduler.point()
         actor = self.scheduler.current
         if actor is None:

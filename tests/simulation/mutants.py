@@ -1,7 +1,8 @@
 """Faults put into the product, each of which the simulation must catch: what says that its checks can fail.
 
-`python -m tests.simulation.mutants NAME` plays seeds with that mutant until one breaks. A mutant is a text in a module's
-source and what stands in its place; a text that is not there exactly once is an error, so that the list cannot rot.
+`python -m tests.simulation.mutants NAME` plays seeds with that mutant until one breaks. A mutant is a text in a
+module's source and what stands in its place; a text that is not there exactly once is an error, so that the list cannot
+rot.
 """
 
 import importlib
@@ -165,7 +166,7 @@ class _Finder(MetaPathFinder, Loader):
         return importlib.util.spec_from_loader(fullname, self)
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(compile(mutated(self._mutant), f"<{self._mutant.name}>", "exec"), module.__dict__)  # noqa: S102
+        exec(compile(mutated(self._mutant), f"<{self._mutant.name}>", "exec"), module.__dict__)
 
 
 def mutated(mutant: Mutant) -> str:

@@ -1,7 +1,7 @@
 """What people were promised of their edits, kept apart from the code that keeps the promise.
 
-The oracle sees every accepted edit, every plan of a deploy and every item that a deploy wrote, and says which edits must
-be live. It shares with the product only the form of route configs.
+The oracle sees every accepted edit, every plan of a deploy and every item that a deploy wrote, and says which edits
+must be live. It shares with the product only the form of route configs.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Oracle:
         self.revisions: dict[str, int] = {}
         self.settled: dict[RouteKey, tuple[int, Config]] = {}
         self._chosen: list[tuple[RouteKey, int, bool, Config]] = []
-        """Edits that some deploy was told to give up, and for which declared config (and whether there was an event)."""
+        """Edits that some deploy was told to give up, whether there was an event, and for which declared config."""
 
     def edited(self, event: str, posted: Mapping[str, Config], declared: Mapping[str, Config]) -> None:
         """An edit "the routing config of `event` is `posted`" was accepted while `declared` was declared."""
@@ -66,8 +66,8 @@ class Oracle:
     ) -> Plan:
         """A deploy read the edits `seen` (with their revisions) and the declared configs `stored`, and will declare
         `declared`. `missing` are the routes whose edit names a target that the new definitions do not have;
-        `recorded` those with a decision in the store that the definitions win: who gave an edit up to a deploy that died
-        is not asked again for the same definitions."""
+        `recorded` those with a decision in the store that the definitions win: who gave an edit up to a deploy that
+        died is not asked again for the same definitions."""
         plan = Plan()
         for key, revision in seen.items():
             edit = self.edits.get(key)
@@ -75,12 +75,11 @@ class Oracle:
                 continue
             event, route = key
             new, old = declared.get(event, {}).get(route), stored.get(event, {}).get(route)
+            can_stay = event in declared and key not in missing
             if edit.config in (new, old):
                 plan.converged += edit.config == new
                 plan.done.append((key, revision))
-            elif event in declared and key not in missing and new == edit.basis:
-                continue
-            elif event in declared and key not in missing and self.settled.get(key) == (revision, new):
+            elif can_stay and (new == edit.basis or self.settled.get(key) == (revision, new)):
                 continue
             elif choice == "definitions" or (
                 key in recorded and (key, revision, event in declared, new) in self._chosen
@@ -89,7 +88,7 @@ class Oracle:
                 self._chosen.append((key, revision, event in declared, new))
                 if event in declared and event in stored and new == old:
                     plan.at_once.append((key, revision))
-            elif choice == "store" and event in declared and key not in missing:
+            elif choice == "store" and can_stay:
                 plan.settled.append((key, revision, new))
             else:
                 plan.unsettled.append(key)

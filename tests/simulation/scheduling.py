@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import Random
 
 
-class Killed(BaseException):  # noqa: N818  # not an error: what happens to a process, so nothing may catch it
+class Killed(BaseException):  # not an error: what happens to a process, so nothing may catch it
     """The actor's process died here."""
 
 

@@ -30,7 +30,7 @@ def test_a_seed_is_a_run() -> None:
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_each_mutant_is_caught(mutant) -> None:  # noqa: ANN001
+def test_each_mutant_is_caught(mutant) -> None:
     compile(mutated(mutant), mutant.name, "exec")
     command = [sys.executable, "-m", "tests.simulation.mutants", mutant.name, str(SEEDS)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)

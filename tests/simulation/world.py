@@ -64,7 +64,7 @@ Config = dict[str, Any]
 RouteKey = tuple[str, str]
 
 
-class Violation(AssertionError):  # noqa: N818  # what is broken is a promise
+class Violation(AssertionError):  # what is broken is a promise
     """Something that must hold did not."""
 
 
@@ -410,8 +410,11 @@ class World:
                 self.faults.hit("deploy died halfway")
 
     def _refresh(self) -> None:
-        """`pulumi up --refresh`: the engine's state becomes what is live. Without, a deploy may take away the only target
-        that a rule has, when the state is wrong about the others: after a deploy that died and was rolled forward."""
+        """`pulumi up --refresh`: the engine's state becomes what is live.
+
+        Without, a deploy may take away the only target that a rule has, when the state is wrong about the others: after
+        a deploy that died and was rolled forward.
+        """
         refresh = self.rng.random() < 0.5
         live: dict[tuple[str, ...], Any] = {}
         for rule, fields in self.cloud.rules.items():
@@ -572,7 +575,7 @@ class World:
                 event_id,
                 lambda now: apply_edit(now, posted, who=actor.name, when=when, if_match=if_match),
                 sleep=self.clock.sleep,
-                jitter=self.faults._rng.random,  # noqa: SLF001
+                jitter=self.faults._rng.random,
             )
         except BusyError as failure:
             if self.faults.rate == 0:
@@ -646,7 +649,7 @@ class World:
                 clock=self.clock,
                 metrics=NoMetrics(),
                 deadline=deadline or float("inf"),
-                jitter=self.faults._rng.random,  # noqa: SLF001
+                jitter=self.faults._rng.random,
             ).run()
         except RulesError as failure:
             if trace.longest_streak < ATTEMPTS and failure.retryable:
@@ -753,7 +756,7 @@ class World:
 
     # -- what the fakes tell
 
-    def called(self, operation: str, failed: bool) -> None:  # noqa: FBT001
+    def called(self, operation: str, failed: bool) -> None:
         actor = self.scheduler.current
         trace = self.traces.get(actor.name if actor else "")
         if trace and operation not in ("query", "put_item", "delete_item"):
@@ -1003,7 +1006,7 @@ def _in_force(versions: list[tuple[int, Config | None]], since: int) -> list[Con
     return [*before[-1:], *(config for tick, config in versions if tick > since)]
 
 
-def _ids(config: Config) -> set[str]:
+def _ids(config: Mapping[str, Any]) -> set[str]:
     return {name if kind == "topic" else ROUTER for target in config["targets"] for kind, name in target.items()}
 
 
