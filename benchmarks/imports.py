@@ -1,8 +1,8 @@
 """How long the Lambdas take to import, against `import boto3` and one client: `python -m benchmarks.imports`.
 
-Every import runs in a fresh interpreter, all of them in turn, round after round, so that whatever else the machine does
-bears on all alike; compared are the best of the rounds. `--check` exits 1 where the Router or the publisher takes 1.3
-times as long as boto3 with one client, or where one of them loads pydantic or boto3.
+Every import runs in a fresh interpreter, all of them in turn, round after round; compared are the best of the rounds,
+in processor time, so that whatever else the machine does counts for little. `--check` exits 1 where the Router or the
+publisher takes 1.3 times as long as boto3 with one client, or where one of them loads pydantic or boto3.
 """
 
 import argparse
@@ -33,8 +33,8 @@ CASES = {
 
 
 def seconds(case: str, code: str) -> float:
-    """How long a fresh interpreter takes for `code`, its own start left out."""
-    timed = f"import time; start = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
+    """Processor time that a fresh interpreter takes for `code`, its own start left out."""
+    timed = f"import time; start = time.process_time()\n{code}\nprint(time.process_time() - start)"
     return float(_run(case, timed))
 
 

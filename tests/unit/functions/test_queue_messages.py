@@ -57,6 +57,14 @@ def test_a_small_event_stays_readable_in_the_body() -> None:
     assert message["MessageAttributes"] == {"reason": {"DataType": "String", "StringValue": "invalid"}}
 
 
+@pytest.mark.parametrize(
+    "text", ["\uffff", "\ufffe", "\x00\x1f\x7f\x85", "\ud7ff\ue000\U0010ffff", "\ud800"], ids=ascii
+)
+def test_no_character_of_an_event_is_one_that_sqs_refuses(text: str) -> None:
+    document = {"route": "a/b", "event": event_of(text)}
+    assert sent(document) == document
+
+
 @settings(max_examples=60)
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text()), max_size=5))
 def test_every_message_comes_out_as_it_went_in(event: dict[str, object]) -> None:

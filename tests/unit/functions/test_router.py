@@ -105,7 +105,7 @@ def test_a_flow_runs_under_a_name_of_its_own_and_a_repeat_does_not_run_it_again(
 
 
 TARGETS = ({"function": "a"}, {"function": "b"}, {"flow": "c"}, {"flow": "d"})
-FATES = {"fine": None, "later": error("ThrottlingException", 429), "never": error("ResourceNotFoundException", 404)}
+FATES = {"fine": None, "later": error("ThrottlingException", 400), "never": error("ResourceNotFoundException", 404)}
 
 
 @pytest.mark.parametrize("fates", list(itertools.product(FATES, repeat=len(TARGETS))))
