@@ -109,9 +109,14 @@ class Leaf:
         """All conditions in words: `be "a" or be "b"`, to follow "must"."""
         return " or ".join(condition.words for condition in self.conditions)
 
-    def accepts(self, value: Any) -> bool:
-        """Does a field with this one JSON value (no array, no object) meet one of the conditions?"""
+    @property
+    def index(self) -> ValueIndex:
+        """The conditions, made for speed."""
         if self._index is None:
             # Equal conditions count once, so that a list of the same thing a hundred times costs nothing.
             self._index = ValueIndex([(dict.fromkeys(self.conditions), None)])
-        return self._index.any(value)
+        return self._index
+
+    def accepts(self, value: Any) -> bool:
+        """Does a field with this one JSON value (no array, no object) meet one of the conditions?"""
+        return self.index.any(value)

@@ -155,7 +155,7 @@ class View:
         return chains
 
     def _find(self, leaf: Leaf, values: list[tuple[Any, Chain]]) -> list[Chain]:
-        accepts = leaf.accepts
+        accepts = leaf.index.any
         if len(values) == 1 or leaf.field not in self.branched:
             return [values[0][1]] if any(accepts(value) for value, _ in values) else []
         chains: dict[Chain, None] = {}

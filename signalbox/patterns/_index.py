@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from signalbox.patterns._errors import EventError
@@ -128,22 +129,29 @@ class _Affixes:
         size = len(text)
         for length, items in self.by_length.items():
             if length <= size:
-                found += items.get(text[size - length :] if self.at_end else text[:length], ())
+                part = text[size - length :] if self.at_end else text[:length]
+                if part in items:
+                    found += items[part]
         return found
 
 
 class _Intervals:
     """Intervals `start <= x < end`; which of them hold a number is found in logarithmic time."""
 
-    __slots__ = ("bounds", "nodes", "size")
+    __slots__ = ("bounds", "covered", "nodes", "size")
 
     def __init__(self, intervals: list[tuple[Any, Any, Any]]) -> None:
         self.bounds = sorted({bound for start, end, _ in intervals for bound in (start, end)})
         self.size = len(self.bounds) + 1
         self.nodes: list[list[Any]] = [[] for _ in range(2 * self.size)]
+        changes = [0] * (self.size + 1)
         for start, end, item in intervals:
-            low = bisect_right(self.bounds, start) + self.size
-            high = bisect_right(self.bounds, end) + self.size
+            low = bisect_right(self.bounds, start)
+            high = bisect_right(self.bounds, end)
+            changes[low] += 1
+            changes[high] -= 1
+            low += self.size
+            high += self.size
             while low < high:
                 if low & 1:
                     self.nodes[low].append(item)
@@ -153,11 +161,15 @@ class _Intervals:
                     self.nodes[high].append(item)
                 low >>= 1
                 high >>= 1
+        self.covered = [depth > 0 for depth in accumulate(changes)]
 
     def of(self, number: Any) -> list[Any]:
         """What was given with the intervals that hold `number`."""
         found: list[Any] = []
-        node = bisect_right(self.bounds, number) + self.size
+        place = bisect_right(self.bounds, number)
+        if not self.covered[place]:
+            return found
+        node = place + self.size
         while node:
             found += self.nodes[node]
             node >>= 1
@@ -230,12 +242,13 @@ class ValueIndex:
         self.excluding: list[Any] = []
         self.excluded: ValueIndex | None = None
         intervals: list[tuple[float, float, Any]] = []
-        excluded: list[tuple[list[Condition], int]] = []
+        excluded: dict[Condition, int] = {}
         for conditions, item in lists:
             self._add(list(conditions), item, intervals, excluded)
         self.intervals = _Intervals(intervals) if intervals else None
         if excluded:
-            self.excluded = ValueIndex(excluded)
+            self.excluded = ValueIndex([((condition,), mask) for condition, mask in excluded.items()])
+        self.has_numbers = bool(self.numbers or intervals or self.addresses.ranges or self.literals)
         self.by_digits = bool(self.literals or self.addresses.ranges)
         self.has_affixes = bool(
             self.prefixes.by_length
@@ -251,7 +264,7 @@ class ValueIndex:
         conditions: list[Condition],
         item: Any,
         intervals: list[tuple[float, float, Any]],
-        excluded: list[tuple[list[Condition], int]],
+        excluded: dict[Condition, int],
     ) -> None:
         numeric = any(_is_numeric(condition) for condition in conditions)
         addresses = False
@@ -298,7 +311,9 @@ class ValueIndex:
                     if values[0] == "true":
                         self.existing.append(item)
                 case _:
-                    excluded.append((_positive(condition), len(self.excluding)))
+                    # What each text, prefix, … excludes: one bit for each anything-but that names it.
+                    for positive in _positive(condition):
+                        excluded[positive] = excluded.get(positive, 0) | 1 << len(self.excluding)
                     self.excluding.append(item)
         if addresses:
             # An address is also compared, as digits, with the texts of the numbers beside it.
@@ -315,7 +330,7 @@ class ValueIndex:
         """Does `value` (no array, no object) meet a condition?"""
         if self.existing:
             return True
-        if self.excluding and (self.excluded is None or len(set(self.excluded.of(value))) < len(self.excluding)):
+        if self.excluding and self._failed(value) + 1 != 1 << len(self.excluding):
             return True
         return bool(self._met(value))
 
@@ -324,33 +339,41 @@ class ValueIndex:
         found = self._met(value)
         found += self.existing
         if self.excluding:
-            failed = set(self.excluded.of(value)) if self.excluded is not None else ()
-            found += [item for n, item in enumerate(self.excluding) if n not in failed]
+            failed = self._failed(value)
+            if failed:
+                bits = reversed(f"{failed:0{len(self.excluding)}b}")
+                found += [item for item, bit in zip(self.excluding, bits, strict=True) if bit == "0"]
+            else:
+                found += self.excluding
         return found
 
+    def _failed(self, value: Any) -> int:
+        """A bit for each anything-but that names `value`."""
+        failed = 0
+        for mask in self.excluded.of(value) if self.excluded is not None else ():
+            failed |= mask
+        return failed
+
     def _met(self, value: Any) -> list[Any]:
-        kind = type(value)
-        if kind is str:
+        if type(value) is str:
             return self._met_by_text(value)
-        if kind is bool or value is None:
+        if value is None or value is True or value is False:
             return list(self.literals.get("null" if value is None else "true" if value else "false", ()))
-        if isinstance(value, str) and kind is not Number:
-            return self._met_by_text(str(value))
         if type(value) is int and -_EXACT <= value <= _EXACT and not self.by_digits:
             return self._met_by_number("", value)
-        if kind is Number:
-            literal = value
-        elif isinstance(value, int | float):
-            text = number_text(value)
-            if text is None:
-                raise EventError(f"Not a JSON number: {value!r:.80}")
-            literal = text
-        else:
-            raise EventError(f"Not a JSON value: {type(value).__name__}")
+        if isinstance(value, Number):
+            return self._met_by_number(value, comparable(value)) if self.has_numbers else []
+        if isinstance(value, str):
+            return self._met_by_text(str(value))
+        literal = number_text(value) if isinstance(value, int | float) else None
+        if literal is None:
+            raise EventError(f"Not a JSON value: {value!r:.80}")
         return self._met_by_number(literal, comparable(literal))
 
     def _met_by_text(self, text: str) -> list[Any]:
-        found = list(self.texts.get(text, ()))
+        found: list[Any] = []
+        if text in self.texts:
+            found += self.texts[text]
         if self.has_affixes:
             self._affixes_of(text, found)
         if self.addresses.ranges and ("." in text or ":" in text):

@@ -1,4 +1,4 @@
-"""Compares signalbox.patterns with AWS's own matcher: `python -m tests.conformance record|fuzz`. Needs Java and Maven."""
+"""Compares signalbox.patterns with AWS's own matcher; needs Java and Maven: `python -m tests.conformance record|fuzz`."""
 
 import argparse
 import itertools
@@ -6,8 +6,7 @@ import sys
 import time
 from collections import Counter
 
-from tests.conformance import compare, reference
-import tests.conformance.cases as cases
+from tests.conformance import cases, compare, reference
 from tests.conformance.generate import Generator
 
 EVENTS = 10
@@ -16,9 +15,10 @@ ROUND = 3000
 
 def record() -> int:
     """Asks the reference about every case again and writes its answers beside them."""
-    questions = cases.questions()
-    cases.write(zip(questions, reference.ask(questions), strict=True))
-    print(f"{len(questions)} patterns, {sum(len(question.events) for question in questions)} events recorded")
+    for path in cases.files():
+        questions = [question for question, _ in cases.load(path)]
+        cases.record(path, reference.ask(questions))
+        print(f"{path.name}: {len(questions)} patterns, {sum(len(each.events) for each in questions)} events")
     return 0
 
 

@@ -87,6 +87,9 @@ def of_check(faults: Sequence[PatternError], answer: Answer) -> Quirk | None:
         return LIMITS
     if reason.startswith(("Event pattern contains more", "Size of rule")) and not answer.refusal:
         return LIMITS
+    if answer.reason.startswith("Cannot compare number : ") and not faults:
+        number = abs(float(answer.reason.rpartition(" ")[2]))
+        return DOUBLE_TEXT if number > 1e17 or number < 1e-10 else None
     if not answer.refusal and not faults and "ArrayIndexOutOfBounds" in (answer.broken or ""):
         return RANGE_END
     return None

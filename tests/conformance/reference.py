@@ -50,7 +50,7 @@ def ask(questions: Iterable[Question]) -> Iterator[Answer]:
     """The answers to `questions`, in order."""
     command = ["java", "-Xss16m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{OUT / 'dependency'}/*", str(HERE / "runner" / "Runner.java")]
     lines = "".join(json.dumps(q._asdict()) + "\n" for q in questions)
-    done = subprocess.run(command, input=lines, capture_output=True, text=True, encoding="utf-8", check=True)
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, encoding="utf-8", check=True, timeout=900)
     for line in done.stdout.splitlines():
         answer = json.loads(line)
         yield Answer(**{name: tuple(value) if isinstance(value, list) else value for name, value in answer.items()})

@@ -21,11 +21,12 @@ import software.amazon.event.ruler.Ruler;
  * Asks the reference. Each line of input is {"pattern": text, "events": [text, ...], "split": bool}; each line of output
  * {"refusal": reason or null, "complexity": number, "isolated": [...], "whole": [...], "split": [...]} with true, false
  * or an error's text per event. "whole" compiles the pattern into one machine, as Ruler.matchesRule does, "isolated"
- * every alternative of it ($or) into a machine of its own, "split" (when asked for) every choice of one condition per
- * field.
+ * every alternative of it ($or) into a machine of its own, "split" (when asked for, and not too many) every choice of
+ * one condition per field.
  */
 public class Runner {
     private static final int MAX_COMPLEXITY = 11;
+    private static final int MAX_CHOICES = 1000;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     public static void main(final String[] arguments) throws Exception {
@@ -59,7 +60,10 @@ public class Runner {
             }
             match(machines(alternatives), events, answer.putArray("isolated"));
             if (question.path("split").asBoolean()) {
-                match(machines(split(alternatives)), events, answer.putArray("split"));
+                final List<Map<String, List<Patterns>>> choices = split(alternatives);
+                if (choices != null) {
+                    match(machines(choices), events, answer.putArray("split"));
+                }
             }
             match(List.of(machine), events, answer.putArray("whole"));
         } catch (Exception | StackOverflowError | AssertionError e) {
@@ -106,6 +110,9 @@ public class Runner {
                     }
                 }
                 some = more;
+                if (choices.size() + some.size() > MAX_CHOICES) {
+                    return null;
+                }
             }
             choices.addAll(some);
         }
