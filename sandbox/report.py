@@ -15,6 +15,7 @@ from sandbox.received import Received, Record
 _SERVICES = {"sns": "topic", "sqs": "queue", "logs": "log group", "states": "state machine", "kinesis": "stream"}
 _NUMBERS = ("events", "calls", "failed", "data", "messages")
 _WIDTH = 90
+_LEAST = 45
 
 
 def show(received: Received, console: Console) -> None:
@@ -22,7 +23,7 @@ def show(received: Received, console: Console) -> None:
     tables = [
         _table("Routes", ("route", "target", "events", "last"), list(_routes(received))),
         _table("Functions", ("function", "calls", "failed", "last result"), list(_functions(received))),
-        _table("Mail and SMS", ("to", "from topic", "subject", "text"), list(_messages(received))),
+        _table("Mail and SMS", ("to", "from topic", "text"), list(_messages(received))),
         _table("Metrics", ("namespace", "metric", "dimensions", "data", "last"), list(_metrics(received))),
         _table("Log groups", ("log group", "events", "last"), list(_log_groups(received))),
         _table("Messages in queues", ("queue", "messages", "why", "last"), list(_queues(received))),
@@ -41,8 +42,11 @@ def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]], st
     table = Table(
         title=f"\n{title}", title_justify="left", title_style="bold", style=style, box=SIMPLE_HEAD, pad_edge=False
     )
-    for column in columns:
-        table.add_column(column, overflow="ellipsis", no_wrap=True, justify="right" if column in _NUMBERS else "left")
+    for position, column in enumerate(columns):
+        # Only the last column gives way where the terminal is narrow.
+        least = max(len(str(row[position])) for row in rows) if position < len(columns) - 1 else 0
+        justify = "right" if column in _NUMBERS else "left"
+        table.add_column(column, overflow="ellipsis", no_wrap=True, justify=justify, min_width=min(least, _LEAST))
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     return table
@@ -109,7 +113,7 @@ def _functions(received: Received) -> Iterator[tuple[Any, ...]]:
 def _messages(received: Received) -> Iterator[tuple[Any, ...]]:
     for kind in ("mail", "sms"):
         for each in received.of(kind):
-            yield each["to"], each["topic"], each.get("subject", "(SMS)"), _short(_essence(each["message"]))
+            yield each["to"], each["topic"], _short(_essence(each["message"]))
 
 
 def _metrics(received: Received) -> Iterator[tuple[Any, ...]]:
