@@ -19,7 +19,7 @@ Fields = dict[str, list[tuple[Any, Chain]]]
 
 _SCALARS = frozenset((str, int, float, bool, type(None), Number))
 MAX_CHAIN = 64
-MAX_STEPS = 200_000
+MAX_STEPS = 150_000
 
 
 class Node:
@@ -174,23 +174,43 @@ class View:
                 apart.append(leaf)
             elif not self.chains(leaf) and (not leaf.absent or self.fields.get(leaf.field)):
                 return False
-        if len(apart) > 1 and not any(leaf.absent for leaf in apart):
-            # Mostly all conditions hold within one and the same element, or only one is about elements.
-            common = set(self.chains(apart[0])).intersection(*(self.chains(leaf) for leaf in apart[1:]))
-            if common:
-                return True
-        elif len(apart) == 1 and self.chains(apart[0]):
+        if not apart or (len(apart) == 1 and self.chains(apart[0])):
             return True
-        return not apart or self._consistent(apart, [self.chains(leaf) for leaf in apart])
+        every = [{chain: None for _, chain in self.fields[leaf.field]} for leaf in apart]
+        if self._in_one_array(every):
+            return self._same_element(apart, every)
+        return self._consistent(apart, every, [self.chains(leaf) for leaf in apart])
 
-    def _consistent(self, leaves: list[Leaf], together: list[list[Chain]]) -> bool:
+    @staticmethod
+    def _in_one_array(every: list[dict[Chain, None]]) -> bool:
+        """Are all values in elements of the same array, and not in arrays within these?"""
+        first = next(iter(every[0]))
+        if len(first) != 1:
+            return False
+        array = first[0][0]
+        return all(len(chain) == 1 and chain[0][0] == array for chains in every for chain in chains)
+
+    def _same_element(self, leaves: list[Leaf], every: list[dict[Chain, None]]) -> bool:
+        """As `_consistent`, for what `_in_one_array` is true of."""
+        elements: set[Chain] | None = None
+        for leaf, chains in zip(leaves, every, strict=True):
+            met = self.chains(leaf)
+            if elements is None:
+                elements = set(met)
+            elif leaf.absent:
+                met = set(met)
+                elements = {element for element in elements if element in met or element not in chains}
+            else:
+                elements.intersection_update(met)
+        return bool(elements)
+
+    def _consistent(self, leaves: list[Leaf], every: list[dict[Chain, None]], together: list[list[Chain]]) -> bool:
         """Is there a choice of one value for each leaf such that no two lie in different elements of one array?
 
         Depth first, field by field in the reference's order; a field may be absent with regard to the elements that
         were chosen before it. Of the choices so far only those matter that later fields can contradict; each such
         state is looked at once.
         """
-        every = [list(dict.fromkeys(chain for _, chain in self.fields.get(leaf.field, ()))) for leaf in leaves]
         arrays = [{array for chain in chains for array, _ in chain} for chains in every]
         later: list[set[int]] = [set()]
         for own in reversed(arrays):
@@ -210,7 +230,7 @@ class View:
                 return True
             bound = [(array, chosen[array]) for array in chosen if array in arrays[i]]
             nexts: list[dict[int, int]] = []
-            if leaves[i].absent and not self._any_fits(_pool(every[i], all_pools[i], bound) + loose[i], chosen):
+            if leaves[i].absent and not self._any_fits(_pool(list(every[i]), all_pools[i], bound) + loose[i], chosen):
                 nexts.append({array: index for array, index in chosen.items() if array in later[i + 1]})
             for chain in _pool(together[i], pools[i], bound):
                 merged = self._merge(chain, chosen, later[i + 1])
@@ -225,7 +245,7 @@ class View:
 
     def _merge(self, chain: Chain, chosen: dict[int, int], later: set[int]) -> dict[int, int] | None:
         """`chosen` with `chain`, of it what matters later; None if they contradict each other."""
-        self._step(1 + len(chain))
+        self._step(1 + len(chain) + len(chosen))
         for array, index in chain:
             if chosen.get(array, index) != index:
                 return None
@@ -246,7 +266,7 @@ class View:
             raise EventError("The event has too many elements in arrays to find those in which all conditions hold")
 
 
-def _by_element(chains: list[Chain]) -> dict[tuple[int, int], list[Chain]]:
+def _by_element(chains: Iterable[Chain]) -> dict[tuple[int, int], list[Chain]]:
     elements: dict[tuple[int, int], list[Chain]] = {}
     for chain in chains:
         for pair in chain:

@@ -176,6 +176,9 @@ class _Intervals:
         return found
 
 
+_DIGITS = "0123456789ABCDEF"
+
+
 class _Addresses:
     """Ranges of addresses, given as hexadecimal digits, and which of them a text of such digits falls into.
 
@@ -184,19 +187,21 @@ class _Addresses:
     in 32.1.0.0/16.
     """
 
-    __slots__ = ("ranges", "trees")
+    __slots__ = ("ranges", "starts", "trees")
 
     def __init__(self) -> None:
+        self.starts: set[str] = set()
         self.ranges: dict[int, list[tuple[str, str, Any]]] = {}
         self.trees: dict[tuple[int, int], _Intervals] = {}
 
     def add(self, first: str, last: str, item: Any) -> None:
         self.ranges.setdefault(len(first), []).append((first, last, item))
+        self.starts.update(_DIGITS[int(first[0], 16) : int(last[0], 16) + 1])
 
     def of(self, digits: str) -> list[Any]:
         """What was added with the ranges that `digits` fall into."""
         found: list[Any] = []
-        if not digits:
+        if digits[:1] not in self.starts:
             return found
         for width, ranges in self.ranges.items():
             size = min(width, len(digits))
@@ -216,7 +221,7 @@ class _Addresses:
 
 def _hexadecimal(literal: str) -> str:
     """The digits 0-9A-F that `literal` starts with."""
-    return literal[: len(literal) - len(literal.lstrip("0123456789ABCDEF"))]
+    return literal[: len(literal) - len(literal.lstrip(_DIGITS))]
 
 
 class ValueIndex:
