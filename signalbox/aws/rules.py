@@ -1,20 +1,15 @@
 """The rules of one bus in EventBridge, as the reconciler's port `Rules` says them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from signalbox.reconcile.ports import Failed, Page, RulesError
+from signalbox.reconcile.ports import NOT_FOUND, Failed, Page, RulesError
 
 Client = Any
 """A boto3 client for events."""
-
-CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=5, read_timeout=15)
-"""For clients that are handed in here. botocore tries throttling and 5xx again inside a call, but does not know
-EventBridge's ConcurrentModificationException: that, and what is left, the reconciler tries again."""
 
 PAGE = 100
 """The most rules or targets that one list call gives."""
@@ -64,6 +59,23 @@ class EventBridgeRules:
             # A timeout or a broken connection: every call here may be made twice.
             no_answer = isinstance(error, (HTTPClientError, NoConnectionError))
             raise RulesError(type(error).__name__, str(error), retryable=no_answer) from error
+
+
+def rules_on_bus(client: Client, bus: str) -> Iterator[Mapping[str, Any]]:
+    """Every rule of a bus; none of a bus that does not exist yet. Raises RulesError."""
+    rules = EventBridgeRules(client, bus)
+    token = None
+    while True:
+        try:
+            page = rules.list_rules(token)
+        except RulesError as error:
+            if error.code == NOT_FOUND:
+                return
+            raise
+        yield from page.entries
+        token = page.token
+        if token is None:
+            return
 
 
 def _token(token: str | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The event store's table in DynamoDB: consistent reads, and writes that hold only while nothing has changed.
 
 Calls go straight to the low-level client, with the item forms of `signalbox.store`; the caller brings the client, so
-that nothing here decides on credentials, region or retries (but see RETRIES).
+that nothing here decides on credentials, region or retries.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,10 +29,7 @@ from signalbox.store import (
 Client = Any
 """A boto3 client for dynamodb."""
 
-__all__ = ["RETRIES", "BusyError", "ChangedError", "DynamoStore", "StoreError", "TableMissingError", "read_store"]
-
-RETRIES = {"mode": "standard", "max_attempts": 5}
-"""botocore's `retries` for a client that is handed in here: throttling and 5xx are tried again inside a call."""
+__all__ = ["BusyError", "ChangedError", "DynamoStore", "StoreError", "TableMissingError", "read_store"]
 
 
 class TableMissingError(StoreError):
