@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from signalbox.canonical import canonical
 from signalbox.flows.model import (
     Aggregate,
     AnyStep,
@@ -24,13 +25,13 @@ _INDENT = "    "
 def draw(flow: Flow) -> str:
     """The Mermaid text of `flow`: a node a step, a frame a split."""
     lines = ["flowchart TD", f'{_INDENT}start(["{_text(flow.input or "event")}"])']
-    drawing = _Drawing()
+    drawing = _Drawing(flow)
     ends = drawing.steps(flow.steps, [("start", "")], 1)
     lines += drawing.lines
     if ends:
         lines.append(f'{_INDENT}done(["end"])')
         lines += (_arrow(end, "done") for end in ends)
-    failing = _Drawing()
+    failing = _Drawing(flow)
     lines.append(f'{_INDENT}failure(["a step fails"])')
     ends = failing.steps(flow.catch, [("failure", "")], 1)
     lines += failing.lines
@@ -46,8 +47,10 @@ _End = tuple[str, str]
 
 
 class _Drawing:
-    def __init__(self) -> None:
+    def __init__(self, flow: Flow) -> None:
         self.lines: list[str] = []
+        # Numbers, because names may hold what Mermaid reads as something else.
+        self.nodes = {step.name: f"s{number}" for number, step in enumerate(flow.walk(), 1)}
 
     def steps(self, steps: Sequence[AnyStep], ends: list[_End], depth: int) -> list[_End]:
         for step in steps:
@@ -55,7 +58,7 @@ class _Drawing:
         return ends
 
     def _step(self, step: AnyStep, ends: list[_End], depth: int) -> list[_End]:
-        node, indent = _node(step), _INDENT * depth
+        node, indent = self.nodes[step.name], _INDENT * depth
         match step:
             case Split():
                 self.lines.append(
@@ -66,9 +69,9 @@ class _Drawing:
                 self.lines += (_arrow(end, node) for end in ends)
                 if step.combine is None:
                     return [(node, "")]
-                self.lines.append(f'{_INDENT}{node}.combine["{_text(f"combine: {_short(step.combine)}")}"]')
-                self.lines.append(_arrow((node, ""), f"{node}.combine"))
-                return [(f"{node}.combine", "")]
+                self.lines.append(f'{_INDENT}{node}combine["{_text(f"combine: {_short(step.combine)}")}"]')
+                self.lines.append(_arrow((node, ""), f"{node}combine"))
+                return [(f"{node}combine", "")]
             case Choose():
                 self.lines.append(f'{indent}{node}{{"{_text(step.name)}"}}')
                 self.lines += (_arrow(end, node) for end in ends)
@@ -102,18 +105,7 @@ def _shape(step: AnyStep) -> str:
 
 
 def _test(branch: Branch) -> str:
-    return _short(branch.condition) if branch.condition is not None else _short(_pattern_text(branch))
-
-
-def _pattern_text(branch: Branch) -> str:
-    from signalbox.canonical import canonical
-
-    return canonical(branch.pattern)
-
-
-def _node(step: AnyStep) -> str:
-    # A word of Mermaid's own, such as `end`, is no node.
-    return f"step.{step.name}"
+    return _short(branch.condition) if branch.condition is not None else _short(canonical(branch.pattern))
 
 
 def _arrow(end: _End, to: str) -> str:

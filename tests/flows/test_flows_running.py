@@ -1,0 +1,488 @@
+"""Every kind of step inside real executions of the emulator's Step Functions: also empty, many, failing, repeated."""
+
+import io
+import json
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.emulator import ACCOUNT, REGION, Emulator
+from signalbox.definitions.places import Document
+from signalbox.flows import Names, compile_flow, definition, read_flow, statements
+from signalbox.flows.files import documents
+from signalbox.model import Event, Statement
+from signalbox.problems import errors
+from signalbox.registry import Entry, Registry
+
+STACK = "flows-test"
+PARK = Path(__file__).parent / "park"
+FUNCTIONS = {
+    "double": "def handle(event, context):\n    return {'was': event, 'doubled': event['n'] * 2}",
+    "fails": "def handle(event, context):\n    raise ValueError('no luck')",
+    "nothing": "def handle(event, context):\n    pass",
+    "slow": "import time\ndef handle(event, context):\n    time.sleep(3)",
+    "later": (
+        "import os, pathlib\n"
+        "def handle(event, context):\n"
+        "    tries = pathlib.Path(event['file'])\n"
+        "    tries.write_text(tries.read_text() + '.' if tries.exists() else '.')\n"
+        "    if len(tries.read_text()) < 3:\n"
+        "        raise RuntimeError('not yet')\n"
+        "    return len(tries.read_text())"
+    ),
+}
+EVENTS = {
+    "told": Event(
+        "told",
+        ("flows",),
+        ("told",),
+        {"type": "object", "required": ["n"], "properties": {"n": {"type": "number", "minimum": 0}}},
+    )
+}
+REGISTRY = Registry({name: Entry(name, "function") for name in FUNCTIONS})
+T = {"name": "t", "transform": "$input.detail"}
+
+
+class Stack:
+    """A bus, a table, two queues and functions on the emulator, and flows made on it."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        client = emulator.client
+        self.states, self.queues, self.tables = client("stepfunctions"), client("sqs"), client("dynamodb")
+        self.tables.create_table(
+            TableName=f"{STACK}-state",
+            KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("PK", "SK")],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        self.roles = client("iam")
+        self.role("functions", [])
+        self.undelivered_url = self.queues.create_queue(QueueName=f"{STACK}-undelivered")["QueueUrl"]
+        self.out_url = self._out(client("events"))
+        functions = client("lambda")
+        for name, code in FUNCTIONS.items():
+            archive = io.BytesIO()
+            with zipfile.ZipFile(archive, "w") as file:
+                file.writestr("handler.py", code)
+            functions.create_function(
+                FunctionName=f"{STACK}-{name}",
+                Runtime="python3.13",
+                Handler="handler.handle",
+                Role=f"arn:aws:iam::{ACCOUNT}:role/functions",
+                Code={"ZipFile": archive.getvalue()},
+            )
+        self.names = Names(STACK, REGION, ACCOUNT, self.undelivered_url)
+
+    def role(self, name: str, allowed: list[Statement]) -> str:
+        """The ARN of a new role that may do just this."""
+        services = {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]}
+        trust = {"Effect": "Allow", "Principal": services, "Action": "sts:AssumeRole"}
+        version = "2012-10-17"
+        arn = self.roles.create_role(
+            RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": version, "Statement": [trust]})
+        )["Role"]["Arn"]
+        if allowed:
+            policy = [
+                {"Effect": "Allow", "Action": each.actions, "Resource": each.resources, "Condition": each.conditions}
+                for each in allowed
+            ]
+            text = json.dumps({"Version": version, "Statement": policy})
+            self.roles.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=text)
+        return arn
+
+    def _out(self, bus: Any) -> str:
+        """The URL of a queue that gets every event of the bus."""
+        url = self.queues.create_queue(QueueName=f"{STACK}-out")["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{STACK}-out"
+        allow = {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+        self.queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        bus.create_event_bus(Name=STACK)
+        bus.put_rule(Name="all", EventBusName=STACK, EventPattern=json.dumps({"account": [{"exists": True}]}))
+        bus.put_targets(Rule="all", EventBusName=STACK, Targets=[{"Id": "out", "Arn": arn}])
+        return url
+
+    def deploy(self, *steps: dict[str, Any], events: dict[str, Event] | None = None, **more: Any) -> str:
+        """The ARN of the state machine of a flow of these steps."""
+        flow, problems = read_flow(
+            f"f-{uuid.uuid4().hex[:8]}", Document({"steps": list(steps), **more}), REGISTRY, events or EVENTS
+        )
+        assert flow is not None, problems
+        assert not errors(problems), problems
+        text = definition(compile_flow(flow, self.names, events or EVENTS))
+        role = self.role(flow.id, statements(flow, self.names, events or EVENTS))
+        return self.states.create_state_machine(name=self.names.machine(flow.id), definition=text, roleArn=role)[
+            "stateMachineArn"
+        ]
+
+    def start(self, machine: str, event: dict[str, Any]) -> str:
+        """The ARN of a new execution."""
+        return self.states.start_execution(stateMachineArn=machine, input=json.dumps(event))["executionArn"]
+
+    def end(self, execution: str, seconds: float = 120) -> tuple[str, Any]:
+        """Status and output of an execution, once it has ended."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            found = self.states.describe_execution(executionArn=execution)
+            if found["status"] != "RUNNING":
+                return found["status"], json.loads(found.get("output") or "null")
+            time.sleep(0.1)
+        raise AssertionError(f"{execution} still runs")
+
+    def run(self, *steps: dict[str, Any], event: dict[str, Any], **more: Any) -> tuple[str, Any]:
+        """Status and output of a flow of these steps for `event`."""
+        return self.end(self.start(self.deploy(*steps, **more), event))
+
+    def at_once(self, machine: str, events: list[dict[str, Any]]) -> list[tuple[str, Any]]:
+        """How runs end that are all started at once."""
+        with ThreadPoolExecutor(len(events)) as pool:
+            executions = list(pool.map(lambda event: self.start(machine, event), events))
+        return [self.end(execution) for execution in executions]
+
+    def received(self, url: str, count: int = 0) -> list[dict[str, Any]]:
+        """What is in a queue, waiting until it is `count`; it is then empty."""
+        found: list[dict[str, Any]] = []
+        until = time.monotonic() + 10
+        while True:
+            messages = self.queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+            for message in messages:
+                found.append(json.loads(message["Body"]))
+                self.queues.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            if not messages and (len(found) >= count or time.monotonic() > until):
+                return found
+            if not messages:
+                time.sleep(0.1)
+
+    def told(self, count: int = 0) -> list[Any]:
+        """The details of the events on the bus since the last time."""
+        return [event["detail"] for event in self.received(self.out_url, count)]
+
+    def undelivered(self, count: int = 0) -> list[dict[str, Any]]:
+        """The messages in `undelivered` since the last time."""
+        return self.received(self.undelivered_url, count)
+
+
+@pytest.fixture(scope="module")
+def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    emulator = Emulator(tmp_path_factory.mktemp("emulator"))
+    emulator.start()
+    try:
+        yield Stack(emulator)
+    finally:
+        emulator.stop()
+
+
+@pytest.fixture
+def stack(whole_stack: Stack) -> Iterator[Stack]:
+    yield whole_stack
+    whole_stack.undelivered()
+    whole_stack.told()
+
+
+def event(detail: Any, at: str = "2026-11-23T08:00:00Z") -> dict[str, Any]:
+    """An event as EventBridge makes them."""
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "source": "test",
+        "detail-type": "test",
+        "account": ACCOUNT,
+        "time": at,
+        "region": REGION,
+        "resources": [],
+        "detail": detail,
+    }
+
+
+def test_a_transform_makes_the_output(stack: Stack) -> None:
+    assert stack.run({"name": "a", "transform": '{"n": $input.detail.n + 1}'}, event=event({"n": 1})) == (
+        "SUCCEEDED",
+        {"n": 2},
+    )
+
+
+@pytest.mark.parametrize(("n", "output"), [(1, "in"), (2, {"filtered": "f"})])
+def test_a_filter_ends_the_run_where_it_does_not_match(stack: Stack, n: int, output: Any) -> None:
+    steps = {"name": "f", "filter": {"detail": {"n": [1]}}}, {"name": "a", "transform": '"in"'}
+    assert stack.run(*steps, event=event({"n": n})) == ("SUCCEEDED", output)
+
+
+def test_a_function_gets_the_input_and_gives_the_output(stack: Stack) -> None:
+    assert stack.run(T, {"name": "f", "function": "double"}, event=event({"n": 21})) == (
+        *("SUCCEEDED", {"was": {"n": 21}, "doubled": 42}),
+    )
+
+
+def test_a_function_that_returns_nothing_gives_null(stack: Stack) -> None:
+    assert stack.run({"name": "f", "function": "nothing"}, event=event({})) == ("SUCCEEDED", None)
+
+
+def test_a_function_that_fails_is_tried_again(stack: Stack, tmp_path: Path) -> None:
+    step = {"name": "f", "function": "later", "retry": {"attempts": 3, "interval": 1, "backoff": 1}}
+    assert stack.run(T, step, event=event({"file": str(tmp_path / "tries")})) == ("SUCCEEDED", 3)
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        ({"name": "x", "function": "fails", "retry": {"attempts": 1, "interval": 1}}, "no luck"),
+        ({"name": "x", "function": "slow", "timeout": 1, "retry": {"attempts": 0}}, "States.Timeout"),
+        ({"name": "x", "emit": "told", "detail": '{"n": -1}'}, "n must be >= 0"),
+        ({"name": "x", "split": "[1..3]", "steps": [{"name": "y", "transform": '$number("x")'}]}, "x"),
+        ({"name": "x", "split": "[1..3]", "steps": [T], "max-items": 2}, "x takes at most 2 items"),
+    ],
+)
+def test_what_fails_is_in_undelivered_with_its_event_and_step(stack: Stack, step: dict[str, Any], error: str) -> None:
+    given = event({"n": 1})
+    status, _ = stack.run(step, event=given)
+    assert status == "FAILED"
+    (message,) = stack.undelivered(1)
+    assert (message["reason"], message["step"], message["event"]) == ("flow-failed", "x", given)
+    assert error in message["errors"][0]
+    assert stack.told() == []
+
+
+def test_an_expression_that_fails_is_caught(stack: Stack) -> None:
+    given = event({"n": "one"})
+    catch = [{"name": "c", "transform": '{"error": $input.error.name, "event": $input.event.id}'}]
+    output = {"error": "States.QueryEvaluationError", "event": given["id"]}
+    assert stack.run({"name": "a", "transform": "$input.detail.n + 1"}, event=given, catch=catch) == (
+        "SUCCEEDED",
+        output,
+    )
+    assert stack.undelivered() == []
+
+
+def test_a_catch_that_fails_is_in_undelivered(stack: Stack) -> None:
+    bad = '$number("x")'
+    steps = {"name": "a", "transform": bad}
+    assert stack.run(steps, event=event({}), catch=[{"name": "c", "transform": bad}])[0] == "FAILED"
+    assert len(stack.undelivered(1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("rides", "output"),
+    [
+        ([], {"sum": 0, "all": 0}),
+        ([7], {"sum": 14, "all": 1}),
+        ([1, 2, 3], {"sum": 12, "all": 3}),
+        (list(range(1000)), {"sum": 999_000, "all": 1000}),
+    ],
+    ids=["none", "one", "three", "thousand"],
+)
+def test_a_split_runs_for_each_item_and_combines(stack: Stack, rides: list[int], output: Any) -> None:
+    step = {
+        "name": "s",
+        "split": "$input.detail.rides",
+        "steps": [{"name": "twice", "transform": "$input * 2"}],
+        "combine": '{"sum": $count($results) = 0 ? 0 : $sum($results), "all": $count($input.detail.rides)}',
+    }
+    assert stack.run(step, event=event({"rides": rides})) == ("SUCCEEDED", output)
+
+
+def test_items_that_a_filter_drops_are_not_in_the_results(stack: Stack) -> None:
+    steps = [
+        {"name": "f", "filter": {"n": [{"numeric": [">", 2]}]}},
+        {"name": "pair", "transform": "[$input.n, $input.n]"},
+    ]
+    given = event({"rows": [{"n": 1}, {"n": 3}, {"n": 2}]})
+    assert stack.run({"name": "s", "split": "$input.detail.rows", "steps": steps}, event=given) == (
+        "SUCCEEDED",
+        [[3, 3]],
+    )
+
+
+@pytest.mark.parametrize(("n", "output"), [(1, "one"), (9, 9), (5, "other")])
+def test_a_choice_takes_the_first_branch_that_fits(stack: Stack, n: int, output: Any) -> None:
+    step = {
+        "name": "c",
+        "choose": [
+            {"pattern": {"n": [1]}, "steps": [{"name": "one", "transform": '"one"'}]},
+            {"condition": "$input.n > 8", "steps": []},
+        ],
+        "otherwise": [{"name": "other", "transform": '"other"'}],
+    }
+    last = {"name": "n", "transform": "$type($input) = 'object' ? $input.n : $input"}
+    assert stack.run(T, step, last, event=event({"n": n})) == ("SUCCEEDED", output)
+
+
+def test_a_wait_waits(stack: Stack) -> None:
+    start = time.monotonic()
+    until = {"until": "$fromMillis($millis() + 1000)"}
+    waits = [{"name": "a", "wait": 1}, {"name": "b", "wait": {"seconds": "1"}}, {"name": "c", "wait": until}]
+    assert stack.run(T, *waits, event=event({"n": 1})) == ("SUCCEEDED", {"n": 1})
+    assert time.monotonic() - start > 2.9
+
+
+def test_an_input_near_the_limit_of_step_functions_runs(stack: Stack) -> None:
+    given = event({"n": 1, "much": "x" * 250_000})
+    assert (
+        stack.run({"name": "e", "emit": "told", "detail": '{"n": $length($input.detail.much)}'}, T, event=given)[0]
+        == "SUCCEEDED"
+    )
+    assert stack.told(1) == [{"n": 250_000}]
+
+
+def test_one_event_five_times_at_once_emits_once(stack: Stack) -> None:
+    machine = stack.deploy({"name": "e", "emit": "told", "detail": '{"n": 1}'}, {"name": "t", "transform": '"after"'})
+    given = event({})
+    ends = stack.at_once(machine, [given] * 5)
+    assert sorted(map(str, ends)) == sorted(
+        map(str, [("SUCCEEDED", "after"), *[("SUCCEEDED", {"repeat": given["id"]})] * 4])
+    )
+    assert stack.told(1) == [{"n": 1}]
+
+
+def test_an_event_whose_run_failed_may_run_again(stack: Stack, tmp_path: Path) -> None:
+    machine = stack.deploy(
+        T,
+        {"name": "f", "function": "later", "retry": {"attempts": 0}},
+        {"name": "e", "emit": "told", "detail": '{"n": $input}'},
+    )
+    given = event({"file": str(tmp_path / "tries")})
+    assert [stack.end(stack.start(machine, given))[0] for _ in range(4)] == [
+        "FAILED",
+        "FAILED",
+        "SUCCEEDED",
+        "SUCCEEDED",
+    ]
+    assert stack.told(1) == [{"n": 3}]
+    assert len(stack.undelivered(2)) == 2
+
+
+def test_a_count_goes_on_once_however_often_its_events_come(stack: Stack) -> None:
+    machine = stack.deploy(
+        {"name": "c", "count": {"key": "$event.detail.key", "threshold": 3, "window": 3600}},
+        {"name": "e", "emit": "told", "detail": '{"n": 3}'},
+    )
+    events = [event({"key": "a"}, f"2026-11-23T08:0{n}:00Z") for n in range(3)]
+    others = [event({"key": "b"}), event({"key": "b"})]
+    ends = stack.at_once(machine, [*events * 5, *others])
+    assert [status for status, _ in ends] == ["SUCCEEDED"] * 17
+    assert stack.told(1) == [{"n": 3}]
+    # The fourth within the hour; then, after it, three within another; then a fourth again.
+    for at, told in (("08:30", 0), ("09:03", 0), ("09:04", 1), ("09:29", 0)):
+        stack.end(stack.start(machine, event({"key": "a"}, f"2026-11-23T{at}:00Z")))
+        assert len(stack.told(told)) == told, at
+
+
+def test_a_count_forgets_what_is_long_past(stack: Stack) -> None:
+    machine = stack.deploy({"name": "c", "count": {"key": '"k"', "threshold": 2, "window": 5}})
+    for n in range(30):
+        at = f"2026-11-23T08:{n:02}:00Z"
+        assert stack.end(stack.start(machine, event({}, at))) == ("SUCCEEDED", {"counted": "c"})
+    flow = machine.rpartition(f"{STACK}-")[2]
+    key = {"PK": {"S": f"flow#{flow}#c#k"}, "SK": {"S": "count"}}
+    assert len(stack.tables.get_item(TableName=f"{STACK}-state", Key=key)["Item"]["Seen"]["SS"]) <= 24
+
+
+def test_an_aggregate_makes_lists_that_hold_each_event_once(stack: Stack) -> None:
+    machine = stack.deploy(
+        {"name": "a", "aggregate": {"key": '"k"', "count": 3, "window": 6, "item": "$input.detail.n"}}
+    )
+    events = [event({"n": n}, f"2026-11-23T08:{n:02}:00Z") for n in range(9)]
+    ends = stack.at_once(machine, events)
+    lists = [output for _, output in ends if isinstance(output, list)]
+    assert {status for status, _ in ends} == {"SUCCEEDED"}
+    assert sorted(n for each in lists for n in each) == list(range(9))
+    assert all(len(each) <= 3 and each == sorted(each) for each in lists)
+
+
+def test_an_aggregate_ends_with_its_window(stack: Stack) -> None:
+    machine = stack.deploy(
+        {"name": "a", "aggregate": {"key": '"k"', "count": 5, "window": 2, "item": "[$event.detail.n]"}}
+    )
+    first = stack.start(machine, event({"n": 1}, "2026-11-23T08:00:00Z"))
+    second = stack.start(machine, event({"n": 2}, "2026-11-23T08:01:00Z"))
+    outputs = [stack.end(first)[1], stack.end(second)[1]]
+    assert [[1], [2]] in outputs
+    assert {"collected": "a"} in outputs
+    alone = stack.start(machine, event({"n": 3}))
+    assert stack.end(alone) == ("SUCCEEDED", [[3]])
+
+
+def test_items_of_one_event_are_counted_apart(stack: Stack) -> None:
+    count = {"name": "c", "count": {"key": "$input", "threshold": 2, "window": 60}}
+    given = event({"names": ["a", "b", "a"]})
+    assert stack.run({"name": "s", "split": "$input.detail.names", "steps": [count]}, event=given) == (
+        "SUCCEEDED",
+        ["a"],
+    )
+
+
+@pytest.fixture(scope="module")
+def park() -> tuple[dict[str, Document], dict[str, Event]]:
+    from signalbox.definitions.events import read_event
+
+    events = {}
+    for folder in (Path("mappings/events"), PARK / "events"):
+        for event_id, document in documents(folder)[0].items():
+            made, _ = read_event(event_id, document, Registry())
+            assert made is not None
+            events[event_id] = made
+    return documents(PARK / "flows")[0], events
+
+
+def test_the_parks_flows_have_no_fault(park: tuple[dict[str, Document], dict[str, Event]]) -> None:
+    flows, events = park
+    for flow_id, document in flows.items():
+        assert read_flow(flow_id, document, REGISTRY, events)[1] == []
+
+
+Run = Callable[[dict[str, Any]], tuple[str, Any]]
+
+
+def runner(stack: Stack, park: tuple[dict[str, Document], dict[str, Event]], name: str) -> Run:
+    flows, events = park
+    body = flows[name].value
+    machine = stack.deploy(*body["steps"], events=events, input=body["input"])
+    return lambda given: stack.end(stack.start(machine, given))
+
+
+def test_the_park_is_summed_up(stack: Stack, park: tuple[dict[str, Document], dict[str, Event]]) -> None:
+    run = runner(stack, park, "park-summary")
+    for number in (1, 2, 3):
+        message = json.loads(Path(f"sandbox/data/ride-times-{number}.json").read_text())
+        rides = json.loads(message["msg"])
+        run(event(message))
+        (summary,) = stack.told(1)
+        waits = {ride["rideId"]: ride["wait"] for ride in rides if ride["inService"]}
+        assert summary["open"] == len(waits)
+        assert summary["closed"] == len(rides) - len(waits)
+        assert summary["averageWait"] == pytest.approx(sum(waits.values()) / len(waits), abs=0.051)
+        assert summary["longestWait"]["wait"] == max(waits.values())
+        assert waits[summary["longestWait"]["rideId"]] == summary["longestWait"]["wait"]
+    run(event({"type": "summary", "msg": "[]"}))
+    assert stack.told(1) == [{"open": 0, "closed": 0, "averageWait": 0, "longestWait": None}]
+
+
+def test_three_outages_within_an_hour_ask_for_maintenance_once(
+    stack: Stack, park: tuple[dict[str, Document], dict[str, Event]]
+) -> None:
+    run = runner(stack, park, "repeat-outages")
+    for at in ("08:50", "08:55", "09:05", "09:10", "09:40"):
+        run(
+            event(
+                {"rideId": "ride-006", "type": "Warning", "description": "Stopped by operator"}, f"2026-11-23T{at}:00Z"
+            )
+        )
+        run(
+            event(
+                {"rideId": "ride-001", "type": "Info", "description": "Visual inspection"},
+                f"2026-11-23T{at[:2]}:00:00Z",
+            )
+        )
+    (request,) = [each for each in stack.told(1) if each["rideId"] == "ride-006"]
+    assert request["outages"] == 3
+    assert request["lastOutage"]["time"] == "2026-11-23T09:05:00Z"
