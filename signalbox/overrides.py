@@ -47,7 +47,7 @@ from signalbox.store import (
 DEFINITION = ("Source", "DetailType", "SchemaHash", "RoutingConfig")
 """The attributes of an `events` item that say what the event is."""
 
-TRIES = 40
+TRIES = 60
 """How often an edit is computed anew because another was faster: one of those who try at once always gets through."""
 FIRST_WAIT = 0.02
 LONGEST_WAIT = 0.5
