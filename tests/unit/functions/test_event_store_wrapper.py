@@ -152,7 +152,9 @@ def test_following_the_links_gives_every_event_once(world: World, limit: int, pa
     ids = [f"event-{number}" for number in range(7)]
     world.table.page_items = page_items
     world.put(*(event_item(Event(each, ("s",), None, {})) for each in ids), FLOW)
-    world.put({"PK": "override", "SK": "event-3", "Revision": 4, "EditedAt": "x", "EditedBy": "y", "Routes": "{}"})
+    for number in (0, 2, 3, 6):
+        revision = {"Revision": number + 1, "EditedAt": "x", "EditedBy": "y", "Routes": "{}"}
+        world.put({"PK": "override", "SK": f"event-{number}", **revision})
     seen, query = [], {"limit": str(limit)}
     for _ in range(20):
         answer = world.ask("GET", "/events", query=query)
@@ -165,7 +167,7 @@ def test_following_the_links_gives_every_event_once(world: World, limit: int, pa
         assert found
         query = {"limit": found[1], "cursor": found[2]}
     assert [event["id"] for event in seen] == ids
-    assert [event["overrides"]["revision"] for event in seen] == [0, 0, 0, 4, 0, 0, 0]
+    assert [event["overrides"]["revision"] for event in seen] == [1, 0, 3, 4, 0, 0, 7]
 
 
 def test_an_array_shows_the_same_of_an_event_as_the_event_itself(world: World) -> None:
