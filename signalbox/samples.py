@@ -5,7 +5,7 @@ from typing import Any
 
 from signalbox.model import Event, Json, Sample
 
-_ENVELOPE = {
+ENVELOPE = {
     "version": "0",
     "id": "00000000-0000-0000-0000-000000000000",
     "account": "123456789012",
@@ -25,7 +25,7 @@ def sample_event(event: Event, sample: Sample) -> dict[str, Any]:
     """
     detail_types = event.detail_type or ("sample",)
     return {
-        **_ENVELOPE,
+        **ENVELOPE,
         "source": sample.source or example(event.source[0]),
         "detail-type": sample.detail_type or example(detail_types[0]),
         **sample.envelope,

@@ -9,7 +9,20 @@ import click
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("signalbox.cli.check:check", "Check definitions, without AWS and without Pulumi."),
+    "test": ("signalbox.cli.test:test", "Try samples and events on the routes: what each route takes."),
+    "explain": ("signalbox.cli.explain:explain", "Which routes take an event, what they send, and why others do not."),
     "plan": ("signalbox.cli.plan:plan", "What a deploy would change for routing."),
+    "status": ("signalbox.cli.status:status", "Definitions, store and rules side by side, live."),
+    "edit": ("signalbox.cli.edits:edit", "Edit an event's routes in $EDITOR and make them live."),
+    "disable": ("signalbox.cli.edits:disable", "Switch a route off."),
+    "enable": ("signalbox.cli.edits:enable", "Switch a route on."),
+    "history": ("signalbox.cli.edits:history", "Every accepted edit of an event."),
+    "revert": ("signalbox.cli.edits:revert", "Go back to what an event's routes were after an edit."),
+    "pull": ("signalbox.cli.pull:pull", "Write run-time edits back into the definition files."),
+    "sync": ("signalbox.cli.control:sync", "Reconcile now."),
+    "freeze": ("signalbox.cli.control:freeze", "Stop the reconciler, for an incident."),
+    "thaw": ("signalbox.cli.control:thaw", "Let the reconciler work again."),
+    "release": ("signalbox.cli.control:release", "Take our rules off the bus, before a destroy."),
     "flow": ("signalbox.cli.flow:flow", "See what flows become: state machines."),
 }
 

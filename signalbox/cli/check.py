@@ -2,13 +2,14 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from signalbox.classic import RULES_PER_BUS
 from signalbox.cli.console import Progress, counted, show_problems, show_table
+from signalbox.cli.definitions_at import functions_option, place_of
 from signalbox.definitions.budget import Use, budget, budget_problems
 from signalbox.definitions.loader import read
 from signalbox.definitions.whole import Stack
@@ -16,31 +17,9 @@ from signalbox.model import Definitions
 from signalbox.problems import Problem, errors
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Which definitions to read, and the one file of them that is asked about, if it is one."""
-
-    mappings: Path
-    functions: Path
-    file: Path | None = None
-
-
-def place_of(path: Path, functions: Path | None) -> Place:
-    """Where the definitions are that `path` is, or is a file of. `functions` None: the folder `functions` beside."""
-    if path.suffix == ".yaml":
-        root = path.parent.parent if path.parent.name in ("events", "flows") else path.parent
-        return Place(root, functions or root.parent / "functions", path)
-    return Place(path, functions or path.parent / "functions")
-
-
 @click.command()
 @click.argument("path", type=click.Path(exists=True, path_type=Path), default=Path("mappings"), metavar="[FOLDER|FILE]")
-@click.option(
-    "--functions",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the processing functions.  [default: functions/ beside the definitions]",
-)
-@click.option("--source", help="Source of events whose Python dict gives none, as signalbox:source.")
+@functions_option
 @click.option(
     "--rules-quota",
     type=click.IntRange(min=1),

@@ -30,6 +30,19 @@ def read(
     None where there are errors; with warnings only, the definitions can be used. `functions` is the folder of the
     processing functions; `source` is what events have whose Python dict gives none.
     """
+    definitions, problems = read_anyway(path, functions, stack=stack, source=source, progress=progress)
+    return (None if errors(problems) else definitions), problems
+
+
+def read_anyway(
+    path: FilePath,
+    functions: FilePath,
+    *,
+    stack: Stack | None = None,
+    source: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Definitions, list[Problem]]:
+    """As `read`, with what could be read in spite of errors: for those who show definitions, never to be deployed."""
     stack = stack if stack is not None else Stack()
     problems: list[Problem] = []
     unread: frozenset[str] = frozenset()
@@ -60,7 +73,7 @@ def read(
     definitions = Definitions(events=usable, destinations=places, functions=made)
     problems += check_whole(definitions, Sources(events, destinations, sources, str(path)), stack)
     problems.sort(key=lambda p: (p.file, p.line, p.path))
-    return (None if errors(problems) else definitions), problems
+    return definitions, problems
 
 
 def _read_folder(folder: FilePath) -> tuple[dict[str, Document], Document | None, list[Problem]]:
