@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +48,16 @@ class Stack:
             AuthParameters={"ApiKeyAuthParameters": {"ApiKeyName": "a", "ApiKeyValue": "b"}},
         )
         self.values: dict[str, Any] = {"connection": connection["ConnectionArn"]}
+
+    @contextmanager
+    def changed(self, values: dict[str, Any]) -> Iterator[None]:
+        """The program with other values, for a while."""
+        now = self.values
+        self.values = {**now, **values}
+        try:
+            yield
+        finally:
+            self.values = now
 
     def run(self, *arguments: str) -> str:
         with pytest.MonkeyPatch.context() as patch:
@@ -109,24 +120,27 @@ UPDATES = {
 }
 
 
-def test_changes_are_updates_of_just_what_changed_and_are_done(stack: Stack) -> None:
-    stack.values |= {key: new for key, (_, _, new) in UPDATES.items()}
-    assert stack.plan() == {name: Step("update", (path,)) for name, path, _ in UPDATES.values()}
-    stack.up()
-    assert stack.plan("--refresh") == {}
+REPLACEMENTS = {"rule": "outage.ring", "layer": 2, "permission": "x"}
 
 
-def test_replacements_are_planned_in_the_order_of_upstream_and_are_done(stack: Stack) -> None:
-    stack.values |= {"rule": "outage.ring", "layer": 2, "permission": "x"}
-    plan = stack.plan()
-    # With a name of its own the old one goes first where the new one has the same; else the new one comes first.
-    assert plan == {
-        "rule": Step("replace", ("name",), ("name",)),
-        "target": Step("replace", ("rule",), ("rule",)),
-        "layer": Step("replace", ("code",), ("code",)),
-        "permission": Step("replace", ("sourceArn",), ("sourceArn",)),
-        "function": Step("update", ("layers",)),
-    }
+def test_changes_are_planned_as_updates_of_just_what_changed(stack: Stack) -> None:
+    with stack.changed({key: new for key, (_, _, new) in UPDATES.items()}):
+        assert stack.plan() == {name: Step("update", (path,)) for name, path, _ in UPDATES.values()}
+
+
+def test_what_upstream_replaces_is_planned_as_a_replacement(stack: Stack) -> None:
+    with stack.changed(REPLACEMENTS):
+        assert stack.plan() == {
+            "rule": Step("replace", ("name",), ("name",)),
+            "target": Step("replace", ("rule",), ("rule",)),
+            "layer": Step("replace", ("code",), ("code",)),
+            "permission": Step("replace", ("sourceArn",), ("sourceArn",)),
+            "function": Step("update", ("layers",)),
+        }
+
+
+def test_updates_and_replacements_are_done(stack: Stack) -> None:
+    stack.values |= {key: new for key, (_, _, new) in UPDATES.items()} | REPLACEMENTS
     stack.up()
     assert stack.plan("--refresh") == {}
     rules = stack.sandbox.emulator.client("events").list_rules(EventBusName="park", NamePrefix="outage")["Rules"]
