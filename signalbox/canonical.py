@@ -29,7 +29,7 @@ def canonical(value: Any) -> str:
             return _string(value)
         case int() | float():
             return _number(value)
-        case Mapping():
+        case dict() | Mapping():
             pairs = (f"{_string(key)}:{canonical(value[key])}" for key in sorted(value))
             return "{" + ",".join(pairs) + "}"
         case list() | tuple():

@@ -939,8 +939,11 @@ class World:
         """What the product's own merge says: only to know which versions of a rule may be seen on the way."""
         if (CONTROL, RELEASE) in self.cloud.items:
             return {}
-        snapshot = StoreSnapshot.of(from_attributes(item) for item in self.cloud.items.values())
-        return dict(effective_config(stored(event_id, snapshot))) if event_id in snapshot.events else {}
+        if (EVENTS, event_id) not in self.cloud.items:
+            return {}
+        keys = [(pk, event_id) for pk in (EVENTS, DECISION, OVERRIDE)]
+        snapshot = StoreSnapshot.of(from_attributes(self.cloud.items[key]) for key in keys if key in self.cloud.items)
+        return dict(effective_config(stored(event_id, snapshot)))
 
     def _expected(self, event_id: str) -> dict[str, Any]:
         declared = self._declared(event_id)
