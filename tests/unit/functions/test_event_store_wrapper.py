@@ -19,6 +19,7 @@ from signalbox.api import ROUTE_KEYS, openapi, paging
 from signalbox.api.answers import BODY_BYTES, Rejection
 from signalbox.model import Event, Route, Target
 from signalbox.overrides import Edit, EventItems, Put, apply_edit
+from signalbox.runtime.event_store import EventStore
 from signalbox.store import event_item, sync_item, to_attributes
 
 REQUEST = stored("api-get-event.json")
@@ -168,6 +169,14 @@ def test_following_the_links_gives_every_event_once(world: World, limit: int, pa
         query = {"limit": found[1], "cursor": found[2]}
     assert [event["id"] for event in seen] == ids
     assert [event["overrides"]["revision"] for event in seen] == [1, 0, 3, 4, 0, 0, 7]
+
+
+@pytest.mark.parametrize("page_items", [1, 2, 3, 100])
+def test_a_range_of_the_store_is_read_to_its_end(world: World, page_items: int) -> None:
+    world.table.page_items = page_items
+    world.put(*({"PK": "override", "SK": f"event-{number}"} for number in range(7)))
+    found = EventStore(world.table, "store").between("override", "event-1", "event-5")
+    assert [item["SK"] for item in found] == [f"event-{number}" for number in range(1, 6)]
 
 
 def test_an_array_shows_the_same_of_an_event_as_the_event_itself(world: World) -> None:
