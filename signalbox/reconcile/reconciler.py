@@ -188,7 +188,8 @@ class _Pass:
             there = {(job.event_id, job.route) for job in jobs}
             for event_id, entries in self._entries.items():
                 self._entries[event_id] = {name: e for name, e in entries.items() if (event_id, name) in there}
-            for job in sorted(jobs, key=lambda job: job.rank):
+            # What changed comes before what is only looked at, so that an edit is live soon on a bus of many rules.
+            for job in sorted(jobs, key=lambda job: (self._applied(job), job.rank)):
                 self._note(job, self._do(job))
             finished = True
         except OutOfTimeError:

@@ -439,6 +439,16 @@ def test_rules_that_start_come_first_and_rules_that_stop_come_last(stack):
     ]
 
 
+def test_an_edit_is_live_before_other_rules_are_looked_at():
+    routes = {name: to("t1") for name in "abcdefgh"}
+    stack = Stack({"outage": routes})
+    stack.run()
+    stack.edit("outage", h=RouteEdit(to("t2"), config_hash(routes["h"]), 1, AT, "alice"))
+    stack.run()
+    calls = [call for call in stack.cloud.calls if call in (*READS, *WRITES[:4])]
+    assert calls[:4] == ["list_rules", "list_targets_by_rule", "put_targets", "remove_targets"]
+
+
 @pytest.mark.parametrize("live", range(6))
 @pytest.mark.parametrize("wanted", range(1, 6))
 @pytest.mark.parametrize("shared", range(6))
