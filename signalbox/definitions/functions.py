@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
+from signalbox.definitions.files import entries
 from signalbox.definitions.meta import check_form
 from signalbox.definitions.places import Document
 from signalbox.definitions.yaml12 import read_file
@@ -40,7 +41,7 @@ def read_functions(folder: FilePath) -> tuple[dict[str, Function], dict[str, Doc
     functions: dict[str, Function] = {}
     documents: dict[str, Document] = {}
     problems: list[Problem] = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in entries(folder, problems):
         if not path.is_dir() or path.name.startswith((".", "_")):
             continue
         file, handler = path / "function.yaml", path / "handler.py"

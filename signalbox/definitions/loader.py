@@ -5,6 +5,7 @@ from pathlib import Path as FilePath
 
 from signalbox.definitions.destinations import read_destinations
 from signalbox.definitions.events import read_event
+from signalbox.definitions.files import entries
 from signalbox.definitions.functions import read_functions
 from signalbox.definitions.places import Document, Place
 from signalbox.definitions.whole import Sources, Stack, check_whole
@@ -53,6 +54,7 @@ def read_anyway(
     else:
         events, destinations, found = _read_folder(path)
     problems += found
+    complete = not errors(found)
     if destinations is None:
         destinations, unread = Document({}, str(path)), frozenset(DESTINATION_KINDS)
     made, sources, found = read_functions(functions)
@@ -71,7 +73,7 @@ def read_anyway(
         if progress is not None:
             progress(index + 1, len(events))
     definitions = Definitions(events=usable, destinations=places, functions=made)
-    problems += check_whole(definitions, Sources(events, destinations, sources, str(path)), stack)
+    problems += check_whole(definitions, Sources(events, destinations, sources, str(path), complete), stack)
     problems.sort(key=lambda p: (p.file, p.line, p.path))
     return definitions, problems
 
@@ -129,34 +131,30 @@ def _read(path: FilePath, problems: list[Problem], empty: Json = None) -> Docume
 
 def _yaml_files(folder: FilePath, problems: list[Problem]) -> list[FilePath]:
     found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in entries(folder, problems):
         if path.name.startswith("."):
             continue
         if path.is_file() and path.suffix == ".yaml":
             found.append(path)
-        elif path.is_dir() or path.suffix in (".yml", ".json"):
-            problems.append(
-                Problem(
-                    code="file-not-read",
-                    what="this would not be read",
-                    file=str(path),
-                    allowed=f"{folder.name}/<id>.yaml",
-                    fix="move its files up" if path.is_dir() else f"rename it to {path.stem}.yaml",
-                )
-            )
+        elif path.is_dir() or path.suffix in (".yaml", ".yml", ".json"):
+            fix = "move its files up" if path.is_dir() else f"rename it to {path.stem}.yaml"
+            if path.suffix == ".yaml" and not path.is_dir():
+                fix = "make it a regular file"
+            problems.append(_not_read(path, f"{folder.name}/<id>.yaml", fix))
     return found
 
 
 def _strays(folder: FilePath) -> list[Problem]:
     """Files beside events/, flows/ and destinations.yaml that look as if they were meant to be definitions."""
-    return [
-        Problem(
-            code="file-not-read",
-            what="this would not be read",
-            file=str(path),
-            allowed="destinations.yaml, events/<event-id>.yaml, flows/<flow-id>.yaml",
-            fix="move or rename it",
-        )
-        for path in sorted(folder.iterdir())
-        if path.suffix in (".yaml", ".yml", ".json") and path.name != "destinations.yaml"
-    ]
+    problems: list[Problem] = []
+    for path in entries(folder, problems):
+        if path.suffix in (".yaml", ".yml", ".json") and path.name != "destinations.yaml":
+            allowed = "destinations.yaml, events/<event-id>.yaml, flows/<flow-id>.yaml"
+            inside = folder.name in ("events", "flows")
+            fix = "check the folder above" if inside else "move or rename it"
+            problems.append(_not_read(path, allowed, fix))
+    return problems
+
+
+def _not_read(path: FilePath, allowed: str, fix: str) -> Problem:
+    return Problem(code="file-not-read", what="this would not be read", file=str(path), allowed=allowed, fix=fix)

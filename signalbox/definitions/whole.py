@@ -12,6 +12,8 @@ from signalbox.names import rule_name
 from signalbox.patterns import check, has_wildcard, matches
 from signalbox.problems import Problem, Severity, did_you_mean
 
+_PARTNER = '"aws.partner/'
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -28,12 +30,13 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the parts of the definitions were read: for messages."""
+    """Where the parts of the definitions were read: for messages. `complete`: all files of events could be read."""
 
     events: Mapping[str, Document]
     destinations: Document
     functions: Mapping[str, Document]
     root: str
+    complete: bool = True
 
 
 def check_whole(definitions: Definitions, sources: Sources, stack: Stack) -> list[Problem]:
@@ -45,6 +48,7 @@ def check_whole(definitions: Definitions, sources: Sources, stack: Stack) -> lis
         *_overlap_problems(definitions.events.values(), sources),
         *_rule_name_problems(definitions, sources),
         *_bus_limits(definitions, sources, stack),
+        *_feed_problems(definitions, sources),
         *_item_limits(definitions, sources),
     ]
 
@@ -74,6 +78,8 @@ def _name_problems(definitions: Definitions, sources: Sources) -> Iterator[Probl
 
 
 def _allowed_event_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
+    if not sources.complete:
+        return  # it is not known which events there are
     # A folder of functions may serve more than these definitions, so what it knows besides is worth a warning only.
     lists: list[tuple[Document, tuple[str, ...] | None, Severity]] = []
     for name, destination in definitions.destinations.items():
@@ -247,6 +253,31 @@ def _mentions(value: Json, key: str) -> bool:
     if isinstance(value, Mapping):
         return key in value or any(_mentions(inner, key) for inner in value.values())
     return isinstance(value, list) and any(_mentions(inner, key) for inner in value)
+
+
+def _feed_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
+    for event in definitions.events.values():
+        partner = [source for source in event.source if _PARTNER in canonical(source)]
+        if partner and event.from_bus is None:
+            yield sources.events[event.id].problem(
+                "event-partner",
+                "events of partners arrive on a bus of their own, and none of them would come to ours",
+                ("source",),
+                got=canonical(partner[0]),
+                fix="add `from: <name of the partner's event bus>`",
+                severity="warning",
+            )
+    for bus, pattern in classic.feeds(definitions.events.values()).items():
+        if len(pattern.encode()) > classic.PATTERN_LENGTH:
+            first = next(each for each in definitions.events.values() if each.from_bus in (bus, None))
+            yield sources.events[first.id].problem(
+                "feed-pattern-length",
+                f"the rule on {bus} that brings events to our bus would have too long a pattern",
+                ("source",),
+                got=f"{len(pattern.encode())} bytes of sources",
+                allowed=f"at most {classic.PATTERN_LENGTH}",
+                fix="match sources by prefix",
+            )
 
 
 def _item_limits(definitions: Definitions, sources: Sources) -> Iterator[Problem]:

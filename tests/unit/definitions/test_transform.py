@@ -13,8 +13,13 @@ EVENT: dict[str, Any] = {
     "detail": {"text": 'say "hi"\n', "n": 1.5, "yes": True, "none": None, "list": [{"a": 1}, {"a": 2}], "x-y_z": "é"},
 }
 PATHS = {
-    "text": "$.detail.text", "n": "$.detail.n", "yes": "$.detail.yes", "none": "$.detail.none",
-    "list": "$.detail.list", "lost": "$.detail.lost.more", "all": "$",
+    "text": "$.detail.text",
+    "n": "$.detail.n",
+    "yes": "$.detail.yes",
+    "none": "$.detail.none",
+    "list": "$.detail.list",
+    "lost": "$.detail.lost.more",
+    "all": "$",
 }
 
 
