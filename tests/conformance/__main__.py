@@ -1,4 +1,4 @@
-"""Compares signalbox.patterns with AWS's own matcher; needs Java and Maven: `python -m tests.conformance record|fuzz`."""
+"""Compares signalbox.patterns with AWS's own matcher: `python -m tests.conformance record|fuzz` (Java 17, Maven)."""
 
 import argparse
 import itertools

@@ -31,7 +31,9 @@ def resolve(found: Sequence[Difference]) -> list[Difference]:
     for difference in found:
         if difference.quirk is None and difference.event:
             ours = difference.ours == "True"
-            difference = difference._replace(quirk=quirks.of_match(ours, 0, next(answers)))
+            difference = difference._replace(
+                quirk=quirks.of_match(difference.question.pattern, difference.event, ours, 0, next(answers))
+            )
         resolved.append(difference)
     return resolved
 
@@ -57,5 +59,5 @@ def compare(question: Question, answer: Answer) -> Iterator[Difference]:
                 yield Difference(question, event, str(error), str(answer.whole[i]), None)
             continue
         if matched != answer.whole[i]:
-            quirk = quirks.of_match(matched, i, answer)
+            quirk = quirks.of_match(question.pattern, event, matched, i, answer)
             yield Difference(question, event, str(matched), str(answer.whole[i]), quirk)

@@ -9,8 +9,51 @@ from tests.conformance.reference import Question
 
 NAMES = ["a", "b", "c", "d", "a.b", "b.c", "x-y", "é", "a b"]
 ODD_NAMES = ["", ".", "a.", ".a", "$or", "prefix", "numeric", "😀", "\ud800"]
-TEXTS = ["", "a", "b", "ab", "abc", "ABC", "aB", "ba", "b/a", "x.jar", "10", "true", 'q"', '"', "*", "a*b", "\\", "aaab"]
-ODD_TEXTS = ["é", "É", "ß", "SS", "ss", "ſ", "K", "k", "K", "İ", "i̇", "ı", "ς", "σ", "Σ", "ǅ", "ǆ", "Ⱥ", "ⱥ", "ΰ", "大雨", "😀", "??"]
+TEXTS = [
+    "",
+    "a",
+    "b",
+    "ab",
+    "abc",
+    "ABC",
+    "aB",
+    "ba",
+    "b/a",
+    "x.jar",
+    "10",
+    "true",
+    'q"',
+    '"',
+    "*",
+    "a*b",
+    "\\",
+    "aaab",
+]
+ODD_TEXTS = [
+    "é",
+    "É",
+    "ß",
+    "SS",
+    "ss",
+    "ſ",
+    "K",
+    "k",
+    "K",
+    "İ",
+    "i̇",
+    "ı",
+    "ς",
+    "σ",
+    "Σ",
+    "ǅ",
+    "ǆ",
+    "Ⱥ",
+    "ⱥ",
+    "ΰ",
+    "大雨",
+    "😀",
+    "??",
+]
 ADDRESSES = [
     *("10.0.0.1", "10.0.0.255", "10.0.1.0", "16.0.0.0", "16.0.0.1", "32.1.13.184", "255.255.255.255", "010.0.0.1"),
     *("::1", "::", "2001:db8::1", "2001:DB8:0:0::1", "::ffff:a00:1", "fe80::", "1:2:3:4:5:6:7:8", "00001::", "a00:1::"),
@@ -21,11 +64,41 @@ BLOCKS = [
     *("2000::/3", "::/0", "2001:db8::/32", "::1/127", "fe80::/10", "::ffff:a00:0/8"),
 ]
 BAD_BLOCKS = [
-    *("10.0.0.0/32", "10.0.0.0", "10.0.0.0/-1", "10.0.0.0/a", "::/128", "x/1", "10.0.0/8", "1/2/3", "10.0.0.0/", "/", ""),
+    *(
+        "10.0.0.0/32",
+        "10.0.0.0",
+        "10.0.0.0/-1",
+        "10.0.0.0/a",
+        "::/128",
+        "x/1",
+        "10.0.0/8",
+        "1/2/3",
+        "10.0.0.0/",
+        "/",
+        "",
+    ),
     *("10.0.0.0/+8", "10.0.0.0/8/", "256.0.0.0/8", "10.0.0.0/ 8", "10.0.0.0/99999999999", "10.0.0.0/٣"),
 ]
 NUMBERS = [
-    *("0", "-0", "0.0", "1", "1.0", "1.00", "1e0", "10", "1E1", "1e+1", "100e-1", "-1", "-1.5", "2", "5", "5.5", "3.018e2"),
+    *(
+        "0",
+        "-0",
+        "0.0",
+        "1",
+        "1.0",
+        "1.00",
+        "1e0",
+        "10",
+        "1E1",
+        "1e+1",
+        "100e-1",
+        "-1",
+        "-1.5",
+        "2",
+        "5",
+        "5.5",
+        "3.018e2",
+    ),
     *("301.8", "0.1", "1e-7", "300", "105", "12", "10000001", "16000000", "123456789012", "9007199254740991"),
 ]
 ODD_NUMBERS = [
@@ -78,7 +151,10 @@ class Generator:
     # Patterns
 
     def wildcard(self) -> str:
-        parts = [self.random.choice(["a", "b", "ab", "", "/", ".jar", "é", "aa", "\\*", "\\\\"]) for _ in range(self.random.randint(1, 4))]
+        parts = [
+            self.random.choice(["a", "b", "ab", "", "/", ".jar", "é", "aa", "\\*", "\\\\"])
+            for _ in range(self.random.randint(1, 4))
+        ]
         text = "*".join(parts)
         while "**" in text and not self.chance(self.odd / 5):
             text = text.replace("**", "*")
@@ -97,13 +173,26 @@ class Generator:
         if roll < 0.3:
             return self.scalar()
         kind = self.random.choice(
-            ["prefix", "suffix", "equals-ignore-case", "wildcard", "numeric", "cidr", "exists", "anything-but", "exactly", "ic"]
+            [
+                "prefix",
+                "suffix",
+                "equals-ignore-case",
+                "wildcard",
+                "numeric",
+                "cidr",
+                "exists",
+                "anything-but",
+                "exactly",
+                "ic",
+            ]
         )
         match kind:
             case "numeric":
                 return f'{{"numeric":{self.numeric()}}}'
             case "cidr":
-                return self.members([("cidr", self.quoted(self.random.choice(BAD_BLOCKS if self.chance(self.odd / 5) else BLOCKS)))])
+                return self.members(
+                    [("cidr", self.quoted(self.random.choice(BAD_BLOCKS if self.chance(self.odd / 5) else BLOCKS)))]
+                )
             case "exists":
                 return f'{{"exists":{self.random.choice(["true", "false", "false"])}}}'
             case "anything-but":
@@ -152,7 +241,20 @@ class Generator:
         tokens = _tokens(pattern)
         i = self.random.randrange(len(tokens))
         replacement = self.random.choice(
-            ["", tokens[i] * 2, tokens[self.random.randrange(len(tokens))], "[]", "{}", "5", "null", '"x"', '"$or"', '{"a":1}', '">"', "[1]"]
+            [
+                "",
+                tokens[i] * 2,
+                tokens[self.random.randrange(len(tokens))],
+                "[]",
+                "{}",
+                "5",
+                "null",
+                '"x"',
+                '"$or"',
+                '{"a":1}',
+                '">"',
+                "[1]",
+            ]
         )
         return "".join([*tokens[:i], replacement, *tokens[i + 1 :]])
 
@@ -193,13 +295,17 @@ class Generator:
 
     @staticmethod
     def inner(members: str) -> list[tuple[str, str]]:
-        parsed = json.JSONDecoder(object_pairs_hook=_Pairs).decode(members)
+        parsed = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=_Literal, parse_float=_Literal).decode(members)
         return [(name, _dump(value)) for name, value in parsed.pairs]
 
     def perhaps_list(self, one: Any) -> str:
         if self.chance(0.6):
             return one()
-        return "[" + ",".join(one() if self.chance(0.85) else self.value(3) for _ in range(self.random.choice([1, 2, 2, 3]))) + "]"
+        return (
+            "["
+            + ",".join(one() if self.chance(0.85) else self.value(3) for _ in range(self.random.choice([1, 2, 2, 3])))
+            + "]"
+        )
 
     def near(self, condition: Any) -> str:
         """A value that might meet `condition` (parsed)."""
@@ -208,17 +314,24 @@ class Generator:
         operands = [value for _, value in condition.pairs]
         while operands and isinstance(operands[0], list | _Pairs):
             first = operands[0]
-            operands = [v for v in (first if isinstance(first, list) else [v for _, v in first.pairs])]
+            operands = list(first) if isinstance(first, list) else [v for _, v in first.pairs]
             self.random.shuffle(operands)
         operand = operands[0] if operands else None
         if not isinstance(operand, str) or self.chance(0.2):
             return _dump(operand) if isinstance(operand, _Literal) and self.chance(0.6) else self.scalar()
         if isinstance(operand, _Literal):
             return operand if self.chance(0.6) else self.number()
-        operand = operand.replace("\\*", "\0").replace("*", self.random.choice(["", "a", "ab", "b*"])).replace("\0", "*").replace("\\\\", "\\")
+        operand = (
+            operand.replace("\\*", "\0")
+            .replace("*", self.random.choice(["", "a", "ab", "b*"]))
+            .replace("\0", "*")
+            .replace("\\\\", "\\")
+        )
         if "/" in operand and ("." in operand or ":" in operand) and self.chance(0.7):
             return self.quoted(self.random.choice([operand.partition("/")[0], *ADDRESSES]))
-        change = self.random.choice([str, str, str.upper, str.lower, str.title, lambda t: t + "b", lambda t: "b" + t, lambda t: t[:-1]])
+        change = self.random.choice(
+            [str, str, str.upper, str.lower, str.title, lambda t: t + "b", lambda t: "b" + t, lambda t: t[:-1]]
+        )
         return self.quoted(change(operand))
 
     def questions(self, events: int = 5) -> Iterator[Question]:
@@ -227,10 +340,15 @@ class Generator:
             if self.chance(0.15):
                 pattern = self.broken(pattern)
             try:
-                parsed = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=_Literal, parse_float=_Literal).decode(pattern)
+                parsed = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=_Literal, parse_float=_Literal).decode(
+                    pattern
+                )
             except ValueError:
                 parsed = None
-            made = [self.event_for(parsed) if isinstance(parsed, _Pairs) and self.chance(0.85) else self.event() for _ in range(events)]
+            made = [
+                self.event_for(parsed) if isinstance(parsed, _Pairs) and self.chance(0.85) else self.event()
+                for _ in range(events)
+            ]
             yield Question(pattern, tuple(made))
 
 

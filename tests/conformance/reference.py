@@ -22,8 +22,8 @@ class Answer(NamedTuple):
     """What the reference says: why it refuses the pattern, or for each event true, false or an error's text.
 
     `whole`: as `Ruler.matchesRule` says. Its machine sometimes lets what it shares between rules, alternatives or
-    conditions disturb the outcome, so: `isolated`, each alternative in a machine of its own; `split`, each choice of one
-    condition per field. `broken`: an error of the reference when the rule is added, though `check` took it.
+    conditions disturb the outcome, so: `isolated`, each alternative in a machine of its own; `split`, each choice of
+    one condition per field. `broken`: an error of the reference when the rule is added, though `check` took it.
     `complexity` stops at 11.
     """
 
@@ -48,9 +48,26 @@ def fetch() -> None:
 
 def ask(questions: Iterable[Question]) -> Iterator[Answer]:
     """The answers to `questions`, in order."""
-    command = ["java", "-Xss16m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{OUT / 'dependency'}/*", str(HERE / "runner" / "Runner.java")]
+    command = [
+        "java",
+        "-Xss16m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        f"{OUT / 'dependency'}/*",
+        str(HERE / "runner" / "Runner.java"),
+    ]
     lines = "".join(json.dumps(q._asdict()) + "\n" for q in questions)
-    done = subprocess.run(command, input=lines, capture_output=True, text=True, encoding="utf-8", check=True, timeout=900)
+    done = subprocess.run(
+        command, input=lines, capture_output=True, text=True, encoding="utf-8", check=True, timeout=900
+    )
     for line in done.stdout.splitlines():
         answer = json.loads(line)
-        yield Answer(**{name: tuple(value) if isinstance(value, list) else value for name, value in answer.items()})
+        yield Answer(
+            answer["refusal"],
+            answer.get("broken"),
+            answer.get("complexity", 0),
+            tuple(answer.get("isolated", ())),
+            tuple(answer.get("whole", ())),
+            tuple(answer.get("split", ())),
+        )

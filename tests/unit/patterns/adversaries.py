@@ -83,7 +83,7 @@ def cases() -> Iterator[tuple[str, str, str]]:
     pending = {"a" + "!" * n: [[1], {"x": 1}] * 50 for n in range(12)}
     pattern = {name: [1] for name in pending} | {name + ".x": [2, 1] for name in pending}
     yield "elements kept open", json.dumps(pattern), json.dumps(pending)
-    repeated = ",".join('"a":[{"k%d":1},{"k%d":1}]' % (n, (n * 7) % 31) for n in range(31))
+    repeated = ",".join(f'"a":[{{"k{n}":1}},{{"k{n * 7 % 31}":1}}]' for n in range(31))
     yield "repeated keys", '{"a":{' + ",".join(f'"k{n}":[1]' for n in range(31)) + "}}", "{" + repeated + "}"
     ors = ",".join(f'"$or":[{{"a":{{"k{n}":[1]}}}},{{"a":{{"j{n}":[1]}}}}]' for n in range(9))
     element = "{" + ",".join(f'"k{n}":1' for n in range(9)) + "}"
