@@ -1,5 +1,5 @@
 # pyright: reportMissingImports=false
-"""Condition keys of IAM that MiniStack's enforcement does not fill in.
+"""Condition keys and resources of IAM that MiniStack's enforcement does not fill in.
 
 Sources: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html and
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html.
@@ -12,8 +12,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ministack.core import iam_evaluator
+from ministack.core.responses import get_account_id
 
 _enforce = iam_evaluator.enforce
+
+OF_A_RULE = ("events:ListTargetsByRule", "events:PutTargets", "events:RemoveTargets")
+"""Calls whose resource is a rule, which they name as `Rule`."""
 
 
 def install() -> None:
@@ -31,8 +35,19 @@ def enforce(
 ) -> Any:
     """MiniStack's check, with the keys of the service added."""
     request = iam_evaluator._signed_request.get()
+    if request and action in OF_A_RULE:
+        resource_arn = _rule(_json(_plain(request.body, request.headers)), region, resource_arn)
     keys = _keys(action, _plain(request.body, request.headers), request.headers) if request else {}
     return _enforce(access_key, action, service, region, resource_arn, {**(service_context or {}), **keys})
+
+
+def _rule(data: Mapping[str, Any], region: str, otherwise: str) -> str:
+    """The ARN of the rule that a call names as `Rule`; MiniStack looks for `Name` alone."""
+    name, bus = data.get("Rule"), str(data.get("EventBusName") or "default").rpartition("event-bus/")[2]
+    if not name:
+        return otherwise
+    place = name if bus == "default" else f"{bus}/{name}"
+    return f"arn:aws:events:{region}:{get_account_id()}:rule/{place}"
 
 
 def _plain(body: bytes, headers: Mapping[str, str]) -> bytes:
