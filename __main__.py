@@ -11,20 +11,20 @@ from components.event_routes import EventRoutes, EventRoutesArgs
 from components.event_store import EventStore, EventStoreArgs
 from components.event_store_wrapper import EventStoreWrapper, EventStoreWrapperArgs
 from components.feeds import Feeds, FeedsArgs
-from components.inputs import pack_code, processing, read_definitions, read_plan, read_scope
+from components.inputs import RULE_SYNC, WRAPPER, pack_code, processing, read_definitions, read_plan, read_scope
 from components.lambda_function import LambdaSettings
 from components.layer import Layer, LayerArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.processing_functions import ProcessingFunctions, ProcessingFunctionsArgs
 from components.registry import Registry, RegistryArgs
 from components.router import Router, RouterArgs
+from components.rule_sync import RuleSync, RuleSyncArgs
 from components.settings import read_settings
 from components.triggers import Triggers, topics_of
 from signalbox.classic import ROUTER, feed_name, feeds
 
 ROOT = Path(__file__).parent
 FUNCTIONS = ROOT / "functions"
-WRAPPER = "event_store_wrapper"
 
 settings = read_settings(pulumi.Config("signalbox"), f"{pulumi.get_project()}-{pulumi.get_stack()}")
 scope = read_scope(settings)
@@ -119,6 +119,16 @@ for event_id, event_plan in plan.events.items():
             registry=[*registry.items, bus.undelivered_policy, *destinations.permissions],
         ),
     )
+rule_sync = RuleSync(
+    "rule-sync",
+    RuleSyncArgs(
+        lambdas,
+        functions[RULE_SYNC],
+        code.functions[RULE_SYNC],
+        [each.role_arn for each in destinations.addresses.values() if each.role_arn],
+        triggers,
+    ),
+)
 wrapper = EventStoreWrapper(
     "api", EventStoreWrapperArgs(lambdas, functions[WRAPPER], code.functions[WRAPPER], settings.jwt)
 )

@@ -12,15 +12,19 @@ import pulumi_aws as aws
 
 from components.scope import Scope
 from components.settings import Settings
+from signalbox.aws.rules import rules_on_bus
 from signalbox.aws.session import WrongAccountError, session_of
 from signalbox.aws.store import StoreError, read_store
 from signalbox.changes import Change, bounded, changes, planned_events, stored_events, summary
-from signalbox.classic import ROUTER
+from signalbox.classic import ROUTER, rule_of
 from signalbox.definitions import load
 from signalbox.effective import Plan, plan, policy_of
 from signalbox.model import Definitions, Function
 from signalbox.packaging import PackagingError, function_zip, layer_zip
 from signalbox.problems import DefinitionError, Problem, errors
+from signalbox.reconcile import clashes
+from signalbox.reconcile.difference import Live
+from signalbox.reconcile.ports import RulesError
 from signalbox.store import StoreSnapshot
 
 SHOWN_LINES = 40
@@ -35,7 +39,9 @@ class Code:
     functions: Mapping[str, Path]
 
 
-PARTS_OF_SIGNALBOX = (ROUTER, "event_store_wrapper", "rule_sync")
+WRAPPER = "event_store_wrapper"
+RULE_SYNC = "rule_sync"
+PARTS_OF_SIGNALBOX = (ROUTER, WRAPPER, RULE_SYNC)
 """Functions that have a component of their own; every other folder under functions/ is a processing function."""
 
 
@@ -70,6 +76,18 @@ def read_definitions(mappings: Path, functions: Path, settings: Settings, scope:
         raise pulumi.RunError(f"{error}\ncheck them without a deploy: python -m signalbox check") from error
     for problem in problems:
         pulumi.log.warn(str(problem))
+    topics = {name for name, each in definitions.destinations.items() if each.kind == "topic"}
+    _stop_on(
+        Problem(
+            code="subscription-unknown",
+            what="subscriptions are for topic destinations",
+            got=name,
+            allowed=", ".join(sorted(topics)) or "none is defined",
+            fix=f"pulumi config rm --path signalbox:subscriptions.{name}",
+            path="signalbox:subscriptions",
+        )
+        for name in sorted(settings.subscriptions.keys() - topics)
+    )
     return definitions
 
 
@@ -92,7 +110,7 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
     """
     policy, faults = policy_of(settings.conflicts)
     _stop_on(faults)
-    store = _read_store(settings, scope)
+    store, live = _read_live(settings, scope)
     try:
         before = stored_events(store)
         made = plan(definitions.events, store, policy, targets=definitions.targets(), rules_quota=settings.rules_quota)
@@ -103,7 +121,8 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
         ) from error
     for note in made.notes:
         (pulumi.log.warn if note.severity == "warning" else pulumi.log.info)(str(note))
-    _stop_on(made.problems)
+    rules = [rule_of(each.event, route, scope.name) for each in made.events.values() for route in each.routes.values()]
+    _stop_on([*made.problems, *clashes(rules, live, scope.name)])
     _say(changes(before, planned_events(made)))
     return made
 
@@ -112,18 +131,20 @@ def _say(found: list[Change]) -> None:
     pulumi.log.info("\n".join([f"routing: {summary(found)}", *(f"  {line}" for line in bounded(found, SHOWN_LINES))]))
 
 
-def _read_store(settings: Settings, scope: Scope) -> StoreSnapshot:
+def _read_live(settings: Settings, scope: Scope) -> tuple[StoreSnapshot, list[Live]]:
+    """What the event store says, and the rules that are on the bus."""
     if settings.store == "offline":
         if not pulumi.runtime.is_dry_run():
             raise pulumi.RunError(
                 "signalbox:store is offline, which is for previews only; fix: pulumi config rm signalbox:store"
             )
         pulumi.log.warn("signalbox:store is offline: run-time edits are not read, and an up may show other changes")
-        return StoreSnapshot()
+        return StoreSnapshot(), []
     try:
         session = session_of(scope.account, scope.region, pulumi.Config("aws").get("profile"))
-        return read_store(session.client("dynamodb"), scope.physical("store", 255))
-    except (WrongAccountError, StoreError) as error:
+        store = read_store(session.client("dynamodb"), scope.physical("store", 255))
+        return store, list(rules_on_bus(session.client("events"), scope.name))
+    except (WrongAccountError, StoreError, RulesError) as error:
         raise pulumi.RunError(str(error)) from error
 
 

@@ -9,8 +9,11 @@ import pulumi_aws as aws
 
 from components.component import Component
 from components.scope import Scope
+from signalbox.aws.metrics import DIMENSION, NAMESPACE
 
 MINUTE = 60
+SCHEDULE = 5 * MINUTE
+"""How often the reconciler runs: functions/rule_sync/function.yaml."""
 WIDGET_WIDTH, WIDGET_HEIGHT = 12, 6
 """In the dashboard's grid of 24 columns:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html"""
@@ -29,7 +32,7 @@ class MonitoringArgs:
 
 
 class Monitoring(Component):
-    """One dashboard and four alarms, however many routes there are."""
+    """One dashboard and five alarms, however many routes there are."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -39,7 +42,7 @@ class Monitoring(Component):
         self.alarms = [
             self._alarm(
                 "undelivered",
-                "Events lie in the undelivered queue: see `python -m signalbox` and docs/operations.md.",
+                "Events lie in the undelivered queue: docs/operations.md says what to do.",
                 "AWS/SQS",
                 "ApproximateNumberOfMessagesVisible",
                 {"QueueName": args.undelivered.name},
@@ -66,6 +69,16 @@ class Monitoring(Component):
                 "InvocationsFailedToBeSentToDlq",
                 bus,
             ),
+            self._alarm(
+                "out-of-step",
+                "A rule is not what the event store says for more than one schedule: python -m signalbox status.",
+                NAMESPACE,
+                "RoutesOutOfStep",
+                {DIMENSION: args.scope.name},
+                "Minimum",
+                period=SCHEDULE,
+                periods=2,
+            ),
         ]
         self.register_outputs({"dashboard": self.dashboard.dashboard_name})
 
@@ -77,6 +90,9 @@ class Monitoring(Component):
         metric: str,
         dimensions: Mapping[str, pulumi.Input[str]],
         statistic: str = "Sum",
+        *,
+        period: int = MINUTE,
+        periods: int = 1,
     ) -> aws.cloudwatch.MetricAlarm:
         return aws.cloudwatch.MetricAlarm(
             f"{self.name}-{suffix}",
@@ -86,8 +102,8 @@ class Monitoring(Component):
             metric_name=metric,
             dimensions=dict(dimensions),
             statistic=statistic,
-            period=MINUTE,
-            evaluation_periods=1,
+            period=period,
+            evaluation_periods=periods,
             threshold=0,
             comparison_operator="GreaterThanThreshold",
             treat_missing_data="notBreaching",

@@ -5,6 +5,7 @@ import binascii
 import logging
 import os
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
-from signalbox.api import openapi
+from signalbox.api import edits, openapi
 from signalbox.api.answers import (
     JSON,
     PROBLEM,
@@ -25,12 +26,14 @@ from signalbox.api.answers import (
 )
 from signalbox.api.paging import ID, PAGE_BYTES, page_of
 from signalbox.api.resources import event_resource, flow_resource
-from signalbox.overrides import EventItems
+from signalbox.aws.store import DynamoStore
+from signalbox.overrides import EventItems, make_edit
+from signalbox.registry import registry_of_items
 from signalbox.runtime.aws import client
 from signalbox.runtime.errors import Unavailable
 from signalbox.runtime.event_store import EventStore
 from signalbox.runtime.text import size, to_text
-from signalbox.store import DECISION, EVENTS, FLOW, OVERRIDE, SK, SYNC, Item
+from signalbox.store import DECISION, EVENTS, FLOW, OVERRIDE, SK, SYNC, TARGET, BusyError, Item
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +81,22 @@ def get_flow(name: str) -> Response[str]:
 
 
 @app.post("/route/<name>")
-def edit_routes(name: str) -> Response[str]:  # noqa: ARG001
-    """Not yet."""
-    raise Rejection(HTTPStatus.NOT_IMPLEMENTED, "routes cannot be edited at run time yet: change the definitions")
+def edit_routes(name: str) -> Response[str]:
+    """Make the event's routes what the body says."""
+    posted = edits.routing_config(_body())
+    if not ID.fullmatch(name):
+        raise no_such("event", name)
+    request = app.current_event
+    store = DynamoStore(client("dynamodb"), os.environ["STORE"])
+    change = edits.edit_of(
+        posted,
+        registry_of_items(store.partition(TARGET)),
+        who=edits.caller(request.request_context.raw_event.get("authorizer") or {}),
+        when=datetime.now(UTC),
+        if_match=request.headers.get("if-match"),
+    )
+    answer, etag = edits.answer_of(name, make_edit(store, name, change))
+    return _answer(answer, {"ETag": etag})
 
 
 @app.post("/flow")
@@ -102,17 +118,25 @@ def get_document() -> Response[str]:
 
 
 def _check_request(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    request = app.current_event
-    check_accept(request.headers.get("accept"))
-    body = request.body or ""
-    if request.is_base64_encoded:
-        try:
-            check_body(len(base64.b64decode(body, validate=True)))
-        except (binascii.Error, ValueError) as error:
-            raise Rejection(HTTPStatus.BAD_REQUEST, "the body is not the base64 that it is said to be") from error
-    else:
-        check_body(size(body))
+    check_accept(app.current_event.headers.get("accept"))
+    check_body(size(_body()))
     return next_middleware(app)
+
+
+def _body() -> str:
+    """The request's body. Raises Rejection for one that is no text."""
+    request = app.current_event
+    body = request.body or ""
+    if not request.is_base64_encoded:
+        return body
+    try:
+        raw = base64.b64decode(body, validate=True)
+        check_body(len(raw))
+        return raw.decode()
+    except (binascii.Error, ValueError) as error:
+        raise Rejection(
+            HTTPStatus.BAD_REQUEST, "the body is not UTF-8 text, or not the base64 that it should be"
+        ) from error
 
 
 app.use(middlewares=[_check_request])
@@ -138,6 +162,12 @@ def postpone(error: Unavailable) -> Response[str]:
     return reject(
         Rejection(HTTPStatus.SERVICE_UNAVAILABLE, "the store does not answer; try again", headers={"Retry-After": "1"})
     )
+
+
+@app.exception_handler(BusyError)
+def postpone_edit(error: BusyError) -> Response[str]:
+    """The answer when too many others edit the same event."""
+    return reject(Rejection(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "1"}))
 
 
 @app.exception_handler(Exception)

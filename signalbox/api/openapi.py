@@ -62,13 +62,7 @@ def _paths() -> dict[str, Any]:
                 {
                     "200": {
                         "description": "The event.",
-                        "headers": {
-                            "ETag": {
-                                "description": "Names the declared config and the revision of the run-time edits, and "
-                                "not the state of the rules: ask without If-None-Match to see `sync` change.",
-                                "schema": _TEXT,
-                            }
-                        },
+                        "headers": {"ETag": _ETAG},
                         "content": {JSON: {"schema": _schema("Event")}},
                     },
                     "304": {"description": "The caller has it: If-None-Match names its ETag."},
@@ -83,9 +77,24 @@ def _paths() -> dict[str, Any]:
                 "events",
                 "editRoutes",
                 "Set all routes of an event at run time",
-                {},
+                {
+                    "200": {
+                        "description": "Stored. The rules follow within seconds.",
+                        "headers": {"ETag": _ETAG},
+                        "content": {
+                            JSON: {
+                                "schema": {
+                                    "type": "object",
+                                    "required": ["message", "id", "revision"],
+                                    "properties": {"message": _TEXT, "id": _ID, "revision": {"type": "integer"}},
+                                }
+                            }
+                        },
+                    }
+                },
+                parameters=["if-match"],
                 body=_schema("RoutingConfig"),
-                errors=["NotImplemented"],
+                errors=["NotFound", "Conflict", "Precondition", "Unprocessable"],
             ),
         },
         "/flows": {
@@ -120,6 +129,13 @@ def _paths() -> dict[str, Any]:
             )
         },
     }
+
+
+_ETAG = {
+    "description": "Names the declared config and the revision of the run-time edits, and "
+    "not the state of the rules: ask without If-None-Match to see `sync` change.",
+    "schema": _TEXT,
+}
 
 
 def _operation(
@@ -179,6 +195,7 @@ def _parameters() -> dict[str, Any]:
             'Where the page starts: from the Link header with rel="next" of the page before.',
             {"type": "string", "minLength": 1},
         ),
+        "if-match": given("If-Match", "header", "Edit only what this ETag names: 412 when it changed.", _TEXT),
         "if-none-match": given("If-None-Match", "header", "ETags that the caller has.", _TEXT),
     }
 
@@ -187,6 +204,9 @@ _ERRORS = {
     "BadRequest": ("400", "The request cannot be read, or asks for what there cannot be."),
     "Forbidden": ("403", "The caller may not do this (answered by API Gateway)."),
     "NotFound": ("404", "There is no such thing."),
+    "Conflict": ("409", "The routes cannot follow those that are live in one step."),
+    "Precondition": ("412", "The event is not what If-Match says; the ETag is what it is now."),
+    "Unprocessable": ("422", "The routes are not right; `errors` has every fault."),
     "NotAcceptable": ("406", "The caller accepts no JSON."),
     "TooLarge": ("413", f"The body has more than {BODY_BYTES} bytes."),
     "TooMany": ("429", "Too many requests (answered by API Gateway)."),

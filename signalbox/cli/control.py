@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from signalbox.cli.stack import Stack, read_stack, stack_options
-from signalbox.cli.status import pages
 from signalbox.names import physical
 from signalbox.reconcile.difference import owner
 from signalbox.store import CONTROL, FREEZE, OVERRIDE, RELEASE, control_item
 
 RECONCILER = "rule_sync"
+BUSY_SECONDS = 60
+"""How long a command waits for its turn with the reconciler."""
 RELEASE_SECONDS = 60
 """How long `release` waits for the reconciler to take our rules off the bus."""
 
@@ -99,13 +100,13 @@ def _refuse_protected(stack: Stack) -> None:
 
 
 def _wait_until_empty(stack: Stack) -> None:
-    from signalbox.aws.rules import EventBridgeRules
+    from signalbox.aws.rules import rules_on_bus
 
-    bus = EventBridgeRules(stack.session().client("events"), stack.name)
+    events = stack.session().client("events")
     until = time.monotonic() + RELEASE_SECONDS
     while True:
         report = _reconcile(stack)
-        left = [rule["Name"] for rule in pages(bus.list_rules) if owner(rule, stack.name)]
+        left = [rule["Name"] for rule in rules_on_bus(events, stack.name) if owner(rule, stack.name)]
         if not left:
             return
         if time.monotonic() > until:
@@ -122,13 +123,25 @@ def _say(stack: Stack, word: str, why: str = "") -> None:
 def _reconcile(stack: Stack) -> dict[str, Any]:
     """Run the reconciler, wait for it, and give its report."""
     name = physical(stack.name, RECONCILER)
-    answer = stack.session().client("lambda").invoke(FunctionName=name, InvocationType="RequestResponse", Payload=b"{}")
+    answer = _invoke(stack.session().client("lambda"), name)
     content = json.loads(answer["Payload"].read() or b"null")
     if "FunctionError" in answer:
         raise click.ClickException(
             f"the reconciler failed: {content.get('errorMessage', content)}; see the log group /aws/lambda/{name}"
         )
     return content
+
+
+def _invoke(client: Any, name: str) -> dict[str, Any]:
+    """Invoke the reconciler, which runs once at a time: while it does, everybody else is told to come back."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return client.invoke(FunctionName=name, InvocationType="RequestResponse", Payload=b"{}")
+        except client.exceptions.TooManyRequestsException:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)
 
 
 def _told(report: dict[str, Any]) -> Iterator[str]:

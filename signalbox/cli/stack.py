@@ -63,6 +63,7 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options by which a person says which stack is meant."""
     command = click.option(
         "--config-file",
+        envvar="PULUMI_OPTION_CONFIG_FILE",
         type=click.Path(dir_okay=False, path_type=Path),
         help="The stack's configuration, as for pulumi.",
     )(command)

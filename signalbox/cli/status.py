@@ -136,22 +136,20 @@ def _show(found: list[Row], foreign: list[str], words: list[str]) -> None:
 def _read(stack: Stack) -> tuple[StoreSnapshot, list[Live], dict[str, list[Live]], Bus]:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from signalbox.aws.rules import EventBridgeRules
+    from signalbox.aws.rules import EventBridgeRules, rules_on_bus
     from signalbox.aws.store import StoreError, read_store
-    from signalbox.reconcile.ports import NOT_FOUND, RulesError
+    from signalbox.reconcile.ports import RulesError
 
     session = stack.session()
     try:
         account = session.client("sts").get_caller_identity()
         store = read_store(session.client("dynamodb"), stack.store)
-        bus = EventBridgeRules(session.client("events"), stack.name)
-        live = list(pages(bus.list_rules))
+        events = session.client("events")
+        bus = EventBridgeRules(events, stack.name)
+        live = list(rules_on_bus(events, stack.name))
         ours = [rule["Name"] for rule in live if owner(rule, stack.name)]
-        targets = {name: list(pages(lambda token, name=name: bus.list_targets(name, token))) for name in ours}
-    except RulesError as error:
-        fix = "; fix: pulumi up" if error.code == NOT_FOUND else ""
-        raise click.ClickException(f"{error}{fix}") from error
-    except (StoreError, BotoCoreError, ClientError) as error:
+        targets = {name: list(_targets(bus, name)) for name in ours}
+    except (StoreError, RulesError, BotoCoreError, ClientError) as error:
         raise click.ClickException(str(error)) from error
     return (
         store,
@@ -161,11 +159,10 @@ def _read(stack: Stack) -> tuple[StoreSnapshot, list[Live], dict[str, list[Live]
     )
 
 
-def pages(list_page: Any) -> Iterator[Live]:
-    """Every entry of a paged list."""
+def _targets(bus: Any, rule: str) -> Iterator[Live]:
     token = None
     while True:
-        page = list_page(token)
+        page = bus.list_targets(rule, token)
         yield from page.entries
         token = page.token
         if token is None:

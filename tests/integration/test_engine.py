@@ -13,17 +13,18 @@ import yaml
 
 from sandbox.places import ROOT
 from sandbox.stack import PulumiError, Sandbox
+from tests.integration.left_over import left_over
 
 
 class Project:
     """A sandbox whose definitions are a copy that a test may change."""
 
-    def __init__(self, folder: Path, rules_per_bus: int = 300) -> None:
+    def __init__(self, folder: Path, rules_per_bus: int = 300, config: Mapping[str, Any] | None = None) -> None:
         self.mappings = folder / "mappings"
         self.sandbox = Sandbox(
             state=folder / "sandbox",
             rules_per_bus=rules_per_bus,
-            config={"signalbox:mappings": str(self.mappings)},
+            config={"signalbox:mappings": str(self.mappings), **(config or {})},
         )
 
     def operations(self) -> dict[str, str]:
@@ -63,33 +64,6 @@ def project(tmp_path: Path) -> Iterator[Project]:
         yield found
     finally:
         found.sandbox.stop()
-
-
-def left_over(sandbox: Sandbox) -> dict[str, list[Any]]:
-    """Everything on the emulator that is of a stack, by kind; what nobody deployed is left out."""
-    client = sandbox.emulator.client
-    buses = [each["Name"] for each in client("events").list_event_buses()["EventBuses"]]
-    rules = [each["Name"] for bus in buses for each in client("events").list_rules(EventBusName=bus)["Rules"]]
-    found: dict[str, list[Any]] = {
-        "buses": [bus for bus in buses if bus != "default"],
-        "rules": rules,
-        "archives": client("events").list_archives()["Archives"],
-        "functions": client("lambda").list_functions()["Functions"],
-        "layers": client("lambda").list_layers()["Layers"],
-        "mappings": client("lambda").list_event_source_mappings()["EventSourceMappings"],
-        "tables": client("dynamodb").list_tables()["TableNames"],
-        "queues": client("sqs").list_queues().get("QueueUrls", []),
-        "topics": [t for t in client("sns").list_topics()["Topics"] if not t["TopicArn"].endswith(":ride-times")],
-        "subscriptions": client("sns").list_subscriptions()["Subscriptions"],
-        "log groups": client("logs").describe_log_groups()["logGroups"],
-        "log policies": client("logs").describe_resource_policies()["resourcePolicies"],
-        "roles": client("iam").list_roles()["Roles"],
-        "policies": client("iam").list_policies(Scope="Local")["Policies"],
-        "apis": client("apigatewayv2").get_apis()["Items"],
-        "alarms": client("cloudwatch").describe_alarms()["MetricAlarms"],
-        "dashboards": client("cloudwatch").list_dashboards()["DashboardEntries"],
-    }
-    return {kind: things for kind, things in found.items() if things}
 
 
 def test_from_nothing_to_nothing(project: Project):
@@ -139,7 +113,7 @@ def test_bad_definitions_stop_preview_and_up_before_anything_is_made(project: Pr
 
 
 def test_300_routes_of_two_targets_are_300_rules_and_600_targets(tmp_path: Path):
-    project = Project(tmp_path, rules_per_bus=400)
+    project = Project(tmp_path, rules_per_bus=400, config={"signalbox:subscriptions": {}})
     (project.mappings / "events").mkdir(parents=True)
     (project.mappings / "destinations.yaml").write_text("one: {kind: topic}\nother: {kind: queue}\n")
     for event in range(30):

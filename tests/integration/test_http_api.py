@@ -85,7 +85,7 @@ def test_pages_follow_each_other(api: Api) -> None:
         ("GET", "/events?limit=x", b"", 400),
         ("POST", "/flow", b"x" * 140_000, 413),
         ("POST", "/flow", b"{}", 501),
-        ("POST", "/route/outage", b"{}", 501),
+        ("POST", "/route/outage", b"[]", 422),
         ("DELETE", "/flow/nothing", b"", 501),
     ],
 )

@@ -97,7 +97,7 @@ def test_statements_name_no_wildcard_resource_but_where_aws_has_no_other():
         for key in ("policy", "policyDocument"):
             for statement in json.loads(each.inputs[key])["Statement"] if key in each.inputs else []:
                 if "*" in statement["Resource"]:
-                    assert statement["Action"] == ["cloudwatch:PutMetricData"], each.name
+                    assert statement["Action"] in (["cloudwatch:PutMetricData"], ["events:ListRules"]), each.name
                 assert not any(action.endswith("*") for action in statement["Action"]), each.name
 
 
@@ -119,6 +119,11 @@ def test_bad_definitions_stop_the_run_before_any_resource(tmp_path: Path):
     with pytest.raises(pulumi.RunError, match=r"worse\.yaml:2"):
         declared.append(program(mappings=folder))
     assert declared == []
+
+
+def test_a_subscription_to_no_topic_stops_the_run():
+    with pytest.raises(pulumi.RunError, match=r"got: maintenance; allowed: maintenance-email, maintenance-sms"):
+        program(subscriptions='{"maintenance": ["a@b.example"]}')
 
 
 def test_an_up_does_not_go_without_the_store():

@@ -193,10 +193,13 @@ class Dynamo:
         ConsistentRead: bool,
         Limit: int = 1_000_000,
         ExclusiveStartKey: Any = None,
+        ExpressionAttributeNames: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         assert TableName and ConsistentRead
         if self.error is not None:
             raise self.error
+        for short, name in (ExpressionAttributeNames or {}).items():
+            KeyConditionExpression = KeyConditionExpression.replace(short, name)
         values = {name: value["S"] for name, value in ExpressionAttributeValues.items()}
         ranges: dict[str, Callable[[str], bool]] = {
             "PK = :pk": lambda _: True,
@@ -243,6 +246,37 @@ class Dynamo:
                 raise error("ConditionalCheckFailedException", 400, **({"Item": old} if old else {}))
             self.items[key] = Item
             return {}
+
+    def transact_write_items(self, TransactItems: list[dict[str, Any]]) -> dict[str, Any]:
+        with self.lock:
+            holds = [self._holds(next(iter(each.values()))) for each in TransactItems]
+            if not all(holds):
+                reasons = [{"Code": "None" if each else "ConditionalCheckFailed"} for each in holds]
+                response: Any = {
+                    "Error": {"Code": "TransactionCanceledException", "Message": ""},
+                    "CancellationReasons": reasons,
+                }
+                raise ClientError(response, "TransactWriteItems")
+            for each in TransactItems:
+                if "Put" in each:
+                    item = each["Put"]["Item"]
+                    self.items[item["PK"]["S"], item["SK"]["S"]] = item
+            return {}
+
+    def _holds(self, write: dict[str, Any]) -> bool:
+        key = write.get("Key") or write["Item"]
+        item = self.items.get((key["PK"]["S"], key["SK"]["S"]), {})
+        names = write["ExpressionAttributeNames"]
+        for term in write["ConditionExpression"].split(" AND "):
+            if term.startswith("attribute_not_exists("):
+                if names[term[len("attribute_not_exists(") : -1]] in item:
+                    return False
+            elif (
+                item.get(names[term.partition(" = ")[0]])
+                != write["ExpressionAttributeValues"][term.partition(" = ")[2]]
+            ):
+                return False
+        return True
 
 
 class CloudWatch:

@@ -1,0 +1,49 @@
+"""The reconciler: on every edit and every few minutes, the rules become what the store says."""
+
+import logging
+import os
+import time
+from typing import Any
+
+from signalbox.aws.metrics import CloudWatchMetrics
+from signalbox.aws.rules import EventBridgeRules
+from signalbox.aws.store import DynamoStore
+from signalbox.reconcile import Bus, Reconciler
+from signalbox.runtime.aws import client
+from signalbox.runtime.text import to_text
+
+SPARE_SECONDS = 15
+"""What is left at the end of the function's time for the notes and metrics of a run that ran out of it."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Clock:
+    """The system's."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001
+    """Run the reconciler; its report.
+
+    What started it does not matter: it reads the store, not the event. A batch of the store's stream is done when a run
+    is; a run that raises fails the batch, which Lambda tries again.
+    """
+    name = os.environ["NAME"]
+    reconciler = Reconciler(
+        DynamoStore(client("dynamodb"), os.environ["STORE"]),
+        EventBridgeRules(client("events"), name),
+        Bus(name, os.environ["UNDELIVERED"]),
+        clock=_Clock(),
+        metrics=CloudWatchMetrics(client("cloudwatch"), name),
+        deadline=time.time() + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS,
+    )
+    report = reconciler.run().as_json()
+    logger.info("%s", to_text(report))
+    # Lambda reads `batchItemFailures` of a batch's answer; the rest is for whoever invoked it.
+    return {"batchItemFailures": [], **report}
