@@ -27,7 +27,6 @@ https://docs.aws.amazon.com/eventbridge/latest/APIReference/CommonErrors.html an
 """
 
 NOT_FOUND = "ResourceNotFoundException"
-LIMIT = "LimitExceededException"
 
 
 class RulesError(Exception):
