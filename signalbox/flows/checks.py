@@ -39,7 +39,7 @@ from signalbox.problems import Problem, did_you_mean, errors
 from signalbox.registry import Registry
 
 STEPS = 200
-"""Steps of a flow, those inside others included."""
+"""Steps of a flow, those inside others included, and branches."""
 WORDS = 5_000
 """Names, numbers and signs of all expressions of a flow."""
 NESTING = 5
@@ -82,6 +82,13 @@ def read_flow(
             document.problem("flow-nesting", "the definition is nested too deeply", allowed=f"at most {DEPTH} levels")
         )
         return None, problems
+    if (place := _no_text(document.value)) is not None:
+        problems.append(
+            document.problem(
+                "flow-text", "this text holds half a character (a lone surrogate)", place, fix="write it anew"
+            )
+        )
+        return None, problems
     problems += check_form(document, "flow")
     if errors(problems):
         return None, problems
@@ -97,6 +104,8 @@ def check_flow(
 ) -> list[Problem]:
     """What is wrong with `flow`, which `document` defines in the right form; empty: it can be compiled and run."""
     check = _Check(flow, document, registry, events, runtime)
+    if not check.small():
+        return check.problems
     check.whole()
     event = events.get(flow.input) if flow.input is not None else None
     envelope = of_event(event)
@@ -123,20 +132,25 @@ class _Check:
     def fault(self, code: str, what: str, path: Path = (), **more: Any) -> None:
         self.problems.append(self.document.problem(code, what, path, **more))
 
+    def small(self) -> bool:
+        """Is the flow of a size at which looking at every part of it takes no long time? Says so if not."""
+        count = sum(1 + len(step.branches) if isinstance(step, Choose) else 1 for step in self.flow.walk())
+        if count > STEPS:
+            self.fault(
+                "flow-steps",
+                "too many steps and branches",
+                got=str(count),
+                allowed=f"at most {STEPS}",
+                fix="make two flows of it, one emitting an event for the other",
+            )
+        return count <= STEPS
+
     def whole(self) -> None:
         """What is about the flow and not about one step."""
         flow = self.flow
         if flow.input is not None and flow.input not in self.events:
             self._unknown_event(flow.input, ("input",))
         steps = list(flow.walk())
-        if len(steps) > STEPS:
-            self.fault(
-                "flow-steps",
-                "too many steps",
-                got=str(len(steps)),
-                allowed=f"at most {STEPS}",
-                fix="make two flows of it",
-            )
         for deep in _too_deep(flow.steps + flow.catch, 1):
             self.fault(
                 "flow-nesting",
@@ -482,6 +496,22 @@ def _integer_problems(document: Document, value: Json, path: Path) -> Iterator[P
             yield from _integer_problems(document, inner, (*path, index))
     elif isinstance(value, float):
         yield document.problem("form-type", "this must be written as an integer", path, got=json.dumps(value))
+
+
+def _no_text(value: Json) -> Path | None:
+    """The place of a text or key that UTF-8 cannot hold; None: there is none."""
+    waiting: list[tuple[Path, Json]] = [((), value)]
+    while waiting:
+        path, each = waiting.pop()
+        if isinstance(each, str) and any("\ud800" <= character <= "\udfff" for character in each):
+            return path
+        if isinstance(each, Mapping):
+            for key, inner in each.items():
+                # A key that cannot be written is told at what holds it.
+                waiting += [(path, key), ((*path, key), inner)]
+        elif isinstance(each, list):
+            waiting += (((*path, index), inner) for index, inner in enumerate(each))
+    return None
 
 
 def _deeper_than(value: Json, levels: int) -> bool:

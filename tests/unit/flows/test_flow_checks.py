@@ -202,6 +202,14 @@ BAD = [
         "steps[0]",
     ),
     (steps(*({"name": f"s{n}", "wait": 1} for n in range(101))), "form-maxItems", "too long", "steps"),
+    (
+        steps(*({"name": f"s{n}", "choose": [{"condition": "true", "steps": []}] * 50} for n in range(20))),
+        "flow-steps",
+        "too many steps and branches",
+        "",
+    ),
+    (steps({"name": "x", "transform": '"\ud800"'}), "flow-text", "half a character", "steps[0].transform"),
+    (steps({"name": "x", "filter": {"\udfff": [1]}}), "flow-text", "half a character", "steps[0].filter"),
 ]
 
 
