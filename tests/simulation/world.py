@@ -412,8 +412,9 @@ class World:
     def _refresh(self) -> None:
         """`pulumi up --refresh`: the engine's state becomes what is live.
 
-        Without, a deploy may take away the only target that a rule has, when the state is wrong about the others: after
-        a deploy that died and was rolled forward.
+        Without, a deploy may take away the only target that a rule has, when the state is wrong about the others: it
+        declares t1 where it had declared t1 and t2, an edit has left t2 alone, and the engine believes that t1 is there.
+        So no promise is kept for such a rule until the next schedule.
         """
         refresh = self.rng.random() < 0.5
         live: dict[tuple[str, ...], Any] = {}
