@@ -413,7 +413,7 @@ class World:
         """`pulumi up --refresh`: the engine's state becomes what is live.
 
         Without, a deploy may take away the only target that a rule has, when the state is wrong about the others: it
-        declares t1 where it had declared t1 and t2, an edit has left t2 alone, and the engine believes that t1 is there.
+        declares t1 where it declared t1 and t2 before, an edit has left t2 alone, and the engine believes t1 is there.
         So no promise is kept for such a rule until the next schedule.
         """
         refresh = self.rng.random() < 0.5
