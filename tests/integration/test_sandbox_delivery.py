@@ -292,6 +292,26 @@ def test_a_function_writes_its_log_only_if_its_role_may(park: Park) -> None:
     assert "said" in [each["message"] for each in logs.filter_log_events(logGroupName="/aws/lambda/quiet")["events"]]
 
 
+def test_a_function_that_raises_says_how_and_keeps_what_it_remembers(park: Park) -> None:
+    code = "calls = []\n\n\ndef handle(event, context):\n    calls.append(event)\n    raise KeyError(len(calls))\n"
+    function(park.emulator, "raises", code, role(park.emulator, "raises", "lambda.amazonaws.com"))
+    answers = [park.emulator.client("lambda").invoke(FunctionName="raises") for _ in range(2)]
+    assert [each["FunctionError"] for each in answers] == ["Unhandled"] * 2
+    errors = [json.loads(each["Payload"].read()) for each in answers]
+    assert errors == [{"errorMessage": str(number), "errorType": "KeyError"} for number in (1, 2)]
+
+
+def test_a_fault_of_invoke_hits_only_the_payload_that_holds_its_text(park: Park) -> None:
+    code = "def handle(event, context):\n    return event\n"
+    function(park.emulator, "echo", code, role(park.emulator, "echo", "lambda.amazonaws.com"))
+    lambdas = park.emulator.client("lambda")
+    park.emulator.fail_next("Invoke", code="ResourceConflictException", holding="wheel")
+    assert lambdas.invoke(FunctionName="echo", Payload='"train"')["Payload"].read() == b'"train"'
+    with pytest.raises(lambdas.exceptions.ResourceConflictException):
+        lambdas.invoke(FunctionName="echo", Payload='"wheel"')
+    assert lambdas.invoke(FunctionName="echo", Payload='"wheel"')["Payload"].read() == b'"wheel"'
+
+
 def test_a_function_whose_role_lambda_may_not_assume_does_not_run(park: Park) -> None:
     arn = role(park.emulator, "foreign", "events.amazonaws.com")
     function(park.emulator, "foreign", "def handle(event, context):\n    return 1\n", arn)
