@@ -1,8 +1,8 @@
 """Cases of our own, with what the reference answered when it was last asked.
 
-`cases/*.json` are lists of `{"pattern", "events"}` with the answers: `refusal`, `broken`, `complexity` and `matches`, what
-`Ruler.matchesRule` answered; `isolated` and `split` only where they differ from it. All patterns and events are text.
-`record` keeps these two and writes the rest; to add a case, write its pattern and its events.
+`cases/*.json` are lists of `{"pattern", "events"}`, both text, with the answers: `refusal`, `broken`, `complexity`, and
+in `matches` what `Ruler.matchesRule` said; `isolated` and `split` only where they differ from that. `record` keeps
+pattern and events and writes the rest; to add a case, write these two.
 """
 
 import json
