@@ -110,7 +110,7 @@ def check_flow(
     event = events.get(flow.input) if flow.input is not None else None
     envelope = of_event(event)
     check.steps(flow.steps, {"input": envelope, "event": envelope})
-    check.steps(flow.catch, {"input": of_error(envelope), "event": envelope})
+    check.steps(flow.catch, {"input": of_error(), "event": envelope})
     if not errors(check.problems):
         check.machine()
     return check.problems

@@ -39,6 +39,7 @@ from signalbox.flows.states import (
     EVENT,
     INPUT,
     NOT_EVALUATED,
+    RUN,
     State,
     author,
     caught,
@@ -47,6 +48,7 @@ from signalbox.flows.states import (
     goes,
     jsonata,
     service_retry,
+    size_of,
     unwrapped,
 )
 from signalbox.flows.validity import faults
@@ -55,6 +57,8 @@ from signalbox.model import Event
 STEPS, CAUGHT, RESULT, UNDELIVERED, FAILED = "(steps)", "(caught)", "(result)", "(undelivered)", "(failed)"
 FLOW_FAILED = "Signalbox.FlowFailed"
 """The error of a run that failed and whose event is in `undelivered`."""
+WHOLE_EVENT_BYTES = 200_000
+"""Events up to this size are told of whole; a state's input and arguments have 262,144 bytes."""
 REASON = "flow-failed"
 """The reason of its message there."""
 
@@ -110,18 +114,20 @@ def _guarded(scope: "_Steps", steps: Sequence[AnyStep], on_error: str, after: st
 
 
 def _catcher(to: str) -> State:
-    output = {"event": jsonata(EVENT), "error": jsonata(error_of())}
-    return {"ErrorEquals": ["States.ALL"], "Output": output, "Next": to}
+    # Only that: with an event of the greatest size nothing else would fit.
+    return {"ErrorEquals": ["States.ALL"], "Output": {"error": jsonata(error_of())}, "Next": to}
 
 
 def _undelivered(flow: Flow, names: Names, then: str) -> State:
     error = "$states.input.error"
+    # An event that would not fit with the rest is left out: it is the input of the execution.
     body = (
-        f'$string({{"signalbox": 1, "reason": {text(REASON)}, '
+        f'($event := {EVENT}; $merge([{{"signalbox": 1, "reason": {text(REASON)}, '
         f'"message": $substring("flow " & {text(flow.id)} & ", step " & {error}.step & ": " & {error}.name & ": " & '
         f"{error}.cause, 0, 500), "
         f'"flow": {text(flow.id)}, "step": {error}.step, "errors": [{error}.name & ": " & {error}.cause], '
-        f'"targets": [{{"flow": {text(flow.id)}}}], "event": {EVENT}}})'
+        f'"targets": [{{"flow": {text(flow.id)}}}], "execution": {RUN}}}, '
+        f'{size_of("$string($event)")} <= {WHOLE_EVENT_BYTES} ? {{"event": $event}} : {{}}]))'
     )
     return {
         "Type": "Task",

@@ -31,6 +31,7 @@ from signalbox.flows.states import (
     jsonata,
     number,
     service_retry,
+    size_of,
     unwrapped,
 )
 from signalbox.store import PK, SK, TTL
@@ -89,7 +90,7 @@ def claim(flow: Flow, names: Names, then: str, catch: State) -> dict[str, State]
             "getItem",
             {"Key": _run(flow), "ConsistentRead": True},
             catch=[catch],
-            output={"event": jsonata(INPUT), "done": jsonata("$exists($states.result.Item.Done)")},
+            output={"done": jsonata("$exists($states.result.Item.Done)")},
             then=DECIDE,
         ),
         DECIDE: {
@@ -100,7 +101,7 @@ def claim(flow: Flow, names: Names, then: str, catch: State) -> dict[str, State]
         PAUSE: {
             "Type": "Wait",
             "Seconds": max(5, flow.timeout // POLLS),
-            "Output": jsonata("$states.input.event"),
+            "Output": jsonata(EVENT),
             "Next": CLAIM,
         },
         REPEAT: {"Type": "Pass", "Output": {"repeat": jsonata(f"{EVENT}.id")}, "End": True},
@@ -151,11 +152,11 @@ def counting(flow: Flow, names: Names, step: Count, depth: int, then: str, ended
     enough, forget, passing = (f"{step.name} ({word})" for word in ("enough?", "forget", "pass"))
     kept = step.threshold + 10
     window = step.window * 1000
+    held = _held(step)
     key = _key(flow, step.name, step.key, "count")
-    key_again = _key(flow, step.name, step.key, "count", "$states.input.input")
+    key_again = _key(flow, step.name, step.key, "count", f"${held}")
     time = f"$toMillis({EVENT}.time)"
     last = step.threshold - 1
-    keep_input = jsonata("$states.input.input")
     return {
         step.name: _task(
             names,
@@ -170,7 +171,8 @@ def counting(flow: Flow, names: Names, step: Count, depth: int, then: str, ended
                 "ReturnValues": "ALL_NEW",
             },
             catch=[caught(step.name, failed)],
-            output={"input": jsonata(INPUT), "seen": jsonata("[$states.result.Attributes.Seen.SS]")},
+            output={"seen": jsonata("[$states.result.Attributes.Seen.SS]")},
+            assign={held: jsonata(INPUT)},
             then=enough,
         ),
         enough: {
@@ -198,7 +200,7 @@ def counting(flow: Flow, names: Names, step: Count, depth: int, then: str, ended
                 "ExpressionAttributeValues": {":old": {"SS": jsonata(_oldest("<", kept))}},
             },
             catch=[caught(step.name, failed)],
-            output={"input": keep_input, "seen": jsonata(_oldest(">=", kept))},
+            output={"seen": jsonata(_oldest(">=", kept))},
             then=enough,
         ),
         passing: _task(
@@ -221,10 +223,10 @@ def counting(flow: Flow, names: Names, step: Count, depth: int, then: str, ended
                 },
             },
             catch=[
-                {"ErrorEquals": [CONDITION_FAILED], "Output": keep_input, "Next": ended},
+                {"ErrorEquals": [CONDITION_FAILED], "Output": jsonata(INPUT), "Next": ended},
                 caught(step.name, failed),
             ],
-            output=keep_input,
+            output=jsonata(f"${held}"),
             then=then,
         ),
     }
@@ -248,11 +250,11 @@ def aggregating(
     names_of = ("taken?", "collect", "busy", "complete?", "wait", "close", "keep", "clear", "list")
     taken, collect, busy, complete, wait, close, keep, clear, listed = (f"{step.name} ({word})" for word in names_of)
     me = occurrence(depth)
-    own_input = "$states.input.input"
+    held = _held(step)
+    own_input = f"${held}"
     closed_key = _key(flow, step.name, step.key, f'"closed#" & {me}', computed=True)
     kept_key = _key(flow, step.name, step.key, f'"closed#" & {me}', own_input, computed=True)
     open_key = _key(flow, step.name, step.key, "open", own_input)
-    carried = {name: jsonata(f"$states.input.{name}") for name in ("input", "opener", "due")}
     to_failed = caught(step.name, failed)
     return {
         step.name: _task(
@@ -260,7 +262,8 @@ def aggregating(
             "getItem",
             {"Key": closed_key, "ConsistentRead": True},
             catch=[to_failed],
-            output={"input": jsonata(INPUT), "items": jsonata("[$states.result.Item.Items.SS]")},
+            output={"items": jsonata("[$states.result.Item.Items.SS]")},
+            assign={held: jsonata(INPUT)},
             then=taken,
         ),
         taken: {
@@ -283,8 +286,8 @@ def aggregating(
                 ),
                 "ExpressionAttributeNames": {"#items": "Items"},
                 "ExpressionAttributeValues": {
-                    ":items": {"SS": [jsonata(_element(step, me))]},
-                    ":item": {"S": jsonata(_element(step, me))},
+                    ":items": {"SS": [jsonata(_element(step, me, own_input))]},
+                    ":item": {"S": jsonata(_element(step, me, own_input))},
                     ":me": {"S": jsonata(me)},
                     ":due": number(f"$millis() + {step.window * 1000}"),
                     ":stale": number(f"$millis() - {STALE}"),
@@ -295,7 +298,6 @@ def aggregating(
             },
             catch=[{"ErrorEquals": [CONDITION_FAILED], "Output": jsonata(INPUT), "Next": busy}, to_failed],
             output={
-                "input": jsonata(own_input),
                 "opener": jsonata("$states.result.Attributes.Opener.S"),
                 "due": jsonata("$number($states.result.Attributes.Due.N)"),
                 "size": jsonata("$count($states.result.Attributes.Items.SS)"),
@@ -320,7 +322,6 @@ def aggregating(
         wait: {
             "Type": "Wait",
             "Timestamp": jsonata("$fromMillis($states.input.due)"),
-            "Output": carried,
             "Next": close,
         },
         close: _task(
@@ -341,7 +342,7 @@ def aggregating(
                 "ReturnValues": "ALL_NEW",
             },
             catch=[{"ErrorEquals": [CONDITION_FAILED], "Output": jsonata(INPUT), "Next": ended}, to_failed],
-            output={"input": jsonata(own_input), "items": jsonata("[$states.result.Attributes.Items.SS]")},
+            output={"items": jsonata("[$states.result.Attributes.Items.SS]")},
             then=keep,
         ),
         keep: _task(
@@ -383,14 +384,21 @@ def aggregating(
     }
 
 
-def _element(step: Aggregate, me: str) -> str:
+def _held(step: Count | Aggregate) -> str:
+    """The variable that holds the step's input while its own states work: beside it in their inputs it might not fit.
+
+    Named by the step's place, because a list of steps inside another may not assign the other's variables.
+    """
+    return "_".join(("held", *map(str, step.path)))
+
+
+def _element(step: Aggregate, me: str, subject: str) -> str:
     """An event as an element of the list: its time first, by which the list is sorted in the end."""
     most = ITEM_BYTES // step.count
-    item = author(step.item, "$states.input.input")
-    # Every character that takes more than a byte counts as four.
+    item = author(step.item, subject)
     return (
         f'($json := $string({{"value": {item}}}); '
-        f'$length($replace($json, /[^\\x00-\\x7f]/, "....")) <= {most} ? '
+        f"{size_of('$json')} <= {most} ? "
         f'$string($toMillis({EVENT}.time)) & "|" & {me} & "|" & $json : '
         f'$error("an item of {step.name} has more than {most} bytes: {ITEM_BYTES} for all {step.count}"))'
     )
@@ -417,6 +425,7 @@ def _task(
     output: Any,
     then: str | None,
     catch: list[State] | None = None,
+    assign: Mapping[str, Any] | None = None,
 ) -> State:
     return {
         "Type": "Task",
@@ -425,6 +434,7 @@ def _task(
         "TimeoutSeconds": 30,
         "Retry": _RETRY,
         **({"Catch": catch} if catch else {}),
+        **({"Assign": assign} if assign else {}),
         "Output": output,
         **goes(then),
     }

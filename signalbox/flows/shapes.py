@@ -92,10 +92,10 @@ def of_event(event: Event | None) -> Shape:
     return Shape(fields={**dict.fromkeys(names, _TEXT), "resources": _TEXTS_LIST, "detail": detail})
 
 
-def of_error(event: Shape) -> Shape:
+def of_error() -> Shape:
     """The shape of what the steps of `catch` are given."""
     error = Shape(fields={"step": _TEXT, "name": _TEXT, "cause": _TEXT})
-    return Shape(fields={"event": event, "error": error})
+    return Shape(fields={"error": error})
 
 
 Lacking = Callable[[str, list[str]], None]

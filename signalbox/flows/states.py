@@ -106,3 +106,8 @@ def number(expression: str) -> Mapping[str, str]:
 def in_seconds(seconds: int) -> Mapping[str, str]:
     """The DynamoDB number of the epoch second `seconds` from now."""
     return number(f"$floor($millis() / 1000) + {seconds}")
+
+
+def size_of(text: str) -> str:
+    """At least the bytes of a text: each character that takes more than one counts as four."""
+    return f'$length($replace({text}, /[^\\x00-\\x7f]/, "...."))'

@@ -255,7 +255,7 @@ def test_what_fails_is_in_undelivered_with_its_event_and_step(stack: Stack, step
 
 def test_an_expression_that_fails_is_caught(stack: Stack) -> None:
     given = event({"n": "one"})
-    catch = [{"name": "c", "transform": '{"error": $input.error.name, "event": $input.event.id}'}]
+    catch = [{"name": "c", "transform": '{"error": $input.error.name, "event": $event.id}'}]
     output = {"error": "States.QueryEvaluationError", "event": given["id"]}
     assert stack.run({"name": "a", "transform": "$input.detail.n + 1"}, event=given, catch=catch) == (
         "SUCCEEDED",
@@ -332,6 +332,15 @@ def test_an_input_near_the_limit_of_step_functions_runs(stack: Stack) -> None:
         == "SUCCEEDED"
     )
     assert stack.told(1) == [{"n": 250_000}]
+
+
+def test_a_failure_with_an_input_near_the_limit_is_told_with_its_execution(stack: Stack) -> None:
+    given = event({"much": "x" * 250_000})
+    execution = stack.start(stack.deploy({"name": "a", "transform": '$number("x")'}), given)
+    assert stack.end(execution)[0] == "FAILED"
+    (message,) = stack.undelivered(1)
+    assert message["execution"] == execution
+    assert "event" not in message
 
 
 def test_one_event_five_times_at_once_emits_once(stack: Stack) -> None:

@@ -127,8 +127,8 @@ def test_what_fails_without_a_catch_goes_to_undelivered_with_flow_step_and_cause
         {"errorOutput": {"Error": "States.QueryEvaluationError", "Cause": cause}},
     )
     event = {"id": "1", "detail": {}}
-    states_ = {"input": {"event": event, "error": caught}, "context": {"Execution": {"Input": event}}}
-    body = json.loads(evaluate(literal(states["(undelivered)"]["Arguments"]["MessageBody"]), states_))
+    states_ = {"input": {"error": caught}, "context": {"Execution": {"Input": event, "Id": "arn"}}}
+    body = evaluate(literal(states["(undelivered)"]["Arguments"]["MessageBody"]), states_)
     assert (body["signalbox"], body["reason"], body["flow"], body["step"]) == (1, "flow-failed", "test", "t")
     assert body["event"] == event
     assert body["targets"] == [{"flow": "test"}]
@@ -229,7 +229,7 @@ def enough(seconds: list[int], at: int, threshold: int = 3, window: int = 60) ->
     start = 1_795_392_000
     event = {"time": f"2026-11-23T00:{at // 60:02}:{at % 60:02}Z"}
     seen = [f"{(start + second) * 1000}#event-{number}" for number, second in enumerate(seconds)]
-    return evaluate(test, {"input": {"input": {}, "seen": seen}, "context": {"Execution": {"Input": event}}})
+    return evaluate(test, {"input": {"seen": seen}, "context": {"Execution": {"Input": event}}})
 
 
 @pytest.mark.parametrize(
