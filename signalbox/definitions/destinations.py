@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from signalbox.definitions.meta import check_form
+from signalbox.definitions.meta import form_problems
 from signalbox.definitions.places import Document
-from signalbox.model import Destination, JsonObject
-from signalbox.problems import Problem, errors
+from signalbox.model import DESTINATION_KINDS, Destination, JsonObject
+from signalbox.problems import Problem
 
 NEW_API_DESTINATION = ("endpoint", "method", "connection")
 """What an API destination needs to be created."""
@@ -14,16 +14,20 @@ _ONLY_WHERE_CREATED = ("name", "fifo", "retention-days", *NEW_API_DESTINATION, "
 
 def read_destinations(document: Document) -> tuple[dict[str, Destination], list[Problem]]:
     """The destinations that `document` defines, as far as their form can be used, and what is wrong with them."""
-    problems = check_form(document, "destinations")
+    found = form_problems(document, "destinations")
+    problems = [problem for _, problem in found]
     if not isinstance(document.value, dict):
         return {}, problems
+    bad = {path[0] for path, _ in found if path}
     destinations = {}
     for name, value in document.value.items():
-        part = document.part(name)
-        if isinstance(value, dict) and isinstance(value.get("kind"), str):
+        if name not in bad:
             destinations[name] = _destination(name, value)
-            if not errors(check_form(Document({name: value}), "destinations")):
-                problems += _problems(part)
+            problems += _problems(document.part(name))
+        elif isinstance(value, dict) and value.get("kind") in DESTINATION_KINDS:
+            # Enough to know for the routes to it, whose faults are told in the same run.
+            fifo = value.get("fifo") is True or str(value.get("arn")).endswith(".fifo")
+            destinations[name] = Destination(name, value["kind"], fifo=fifo)
     problems += _same_names(document, destinations.values())
     return destinations, problems
 
@@ -35,7 +39,7 @@ def _destination(name: str, value: JsonObject) -> Destination:
         kind=value["kind"],
         arn=value.get("arn"),
         physical_name=value.get("name"),
-        events=tuple(events) if isinstance(events, list) else None,
+        events=None if events is None else tuple(events),
         runtime=value.get("runtime", True),
         role=value.get("role"),
         fifo=value.get("fifo", False),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from signalbox import schema as schemas
@@ -48,8 +49,10 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
     validator, schema_problems = _compiled(usable.part("schema"))
     problems += schema_problems
     problems += _sample_problems(event, usable, validator)
+    # Patterns are held against the schema, which is no use where it is none.
+    known = event if validator is not None else replace(event, schema={})
     for name in event.routes:
-        problems += check_route(event, name, usable.part("routes", name), registry, runtime=False)
+        problems += check_route(known, name, usable.part("routes", name), registry, runtime=False)
     if not errors(problems):
         compiled = {name: compile(pattern_of(event, route)) for name, route in event.routes.items()}
         problems += check_samples(event, compiled, usable)

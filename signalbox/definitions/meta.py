@@ -100,7 +100,8 @@ def _problems(document: Document, error: jsonschema_rs.ValidationError) -> Itera
         value = document.value
         for step in path:
             value = value[step]
-        fix = did_you_mean(value, home["enum"]) if kind.name == "enum" and isinstance(value, str) else ""
+        texts = [each for each in home.get("enum", ()) if isinstance(each, str)]
+        fix = did_you_mean(value, texts) if kind.name == "enum" and isinstance(value, str) else ""
         allowed, what = _allowed(error, home), _what(kind.name)
         yield path, document.problem(f"form-{kind.name}", what, path, got=_got(value), allowed=allowed, fix=fix)
 

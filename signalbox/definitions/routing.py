@@ -109,13 +109,6 @@ def _target_problems(
                 ("input",),
                 fix="remove it, and transform in the function or flow",
             )
-        elif kind == "bus":
-            yield document.problem(
-                "target-input",
-                "a bus takes no `input`: what arrives on a bus must be an event",
-                ("input",),
-                fix="remove it, or publish another event from a function",
-            )
         else:
             yield from check_transformer(document.part("input"))
             if kind == "log-group":

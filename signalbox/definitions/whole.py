@@ -45,6 +45,7 @@ def check_whole(definitions: Definitions, sources: Sources, stack: Stack) -> lis
         *_name_problems(definitions, sources),
         *_allowed_event_problems(definitions, sources),
         *_own_bus_problems(definitions, sources, stack),
+        *_bus_input_problems(definitions, sources, stack),
         *_overlap_problems(definitions.events.values(), sources),
         *_rule_name_problems(definitions, sources),
         *_bus_limits(definitions, sources, stack),
@@ -117,7 +118,9 @@ def _own_bus_problems(definitions: Definitions, sources: Sources, stack: Stack) 
                 "event-from", "events on our own bus need no `from`", ("from",), got=event.from_bus, fix="remove it"
             )
         elif event.from_bus.startswith("arn:"):
-            _, _, _, region, account, _ = event.from_bus.split(":", 5)
+            region, account, _ = _parts(event.from_bus)
+            if not region or not account:
+                continue  # no ARN, and told as such
             if (stack.account and account != stack.account) or (stack.region and region != stack.region):
                 yield sources.events[event.id].problem(
                     "event-from",
@@ -128,13 +131,34 @@ def _own_bus_problems(definitions: Definitions, sources: Sources, stack: Stack) 
                 )
 
 
+def _bus_input_problems(definitions: Definitions, sources: Sources, stack: Stack) -> Iterator[Problem]:
+    # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
+    for route in definitions.routes():
+        for index, target in enumerate(route.targets):
+            bus = definitions.destinations.get(target.name) if target.kind == "bus" and target.input else None
+            if bus and bus.arn and stack.account and _parts(bus.arn)[1] != stack.account:
+                yield sources.events[route.event_id].problem(
+                    "target-input",
+                    "a bus of another account takes no `input`",
+                    ("routes", route.name, "targets", index, "input"),
+                    got=bus.arn,
+                    fix="remove it, or publish another event from a function",
+                )
+
+
+def _parts(arn: str) -> tuple[str, str, str]:
+    """Region, account and resource of an ARN; empty where it is none, which is told where it is written."""
+    parts = [*arn.split(":", 5), *[""] * 5]
+    return parts[3], parts[4], parts[5]
+
+
 def _is_own(bus: str, stack: Stack) -> bool:
     """Is the bus of this name or ARN ours, as far as we know?"""
     if not stack.own_bus:
         return False
     if not bus.startswith("arn:"):
         return bus == stack.own_bus
-    _, _, _, region, account, resource = bus.split(":", 5)
+    region, account, resource = _parts(bus)
     return (
         resource == f"event-bus/{stack.own_bus}"
         and (not stack.account or account == stack.account)

@@ -168,9 +168,9 @@ HARD: list[tuple[Any, Any]] = [
 @pytest.mark.parametrize(("schema", "value"), HARD, ids=range(len(HARD)))
 def test_no_validation_takes_over_a_second(schema: Any, value: Any) -> None:
     validator = compile_schema(schema)
-    begin = time.monotonic()
+    begin = time.process_time()
     validator.errors(value)
-    assert time.monotonic() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 def test_a_schema_that_doubles_with_every_level_of_its_own_is_refused() -> None:

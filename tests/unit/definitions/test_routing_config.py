@@ -161,9 +161,9 @@ ROUTES = st.fixed_dictionaries(
 @settings(max_examples=400)
 @given(st.dictionaries(st.text(max_size=5) | st.just("r"), ROUTES | ANY, max_size=3) | ANY)
 def test_anything_is_refused_with_words_or_becomes_a_rule(configs: Any) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     found = check_routing_config(EVENT, configs, REGISTRY, runtime=True)
-    assert time.monotonic() - begin < 1
+    assert time.process_time() - begin < 1
     json.dumps([problem.as_dict() for problem in found])
     if errors(found):
         return
