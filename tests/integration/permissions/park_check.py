@@ -1,7 +1,8 @@
 """One check of the whole theme park: everything that a permission is for happens once, and is looked for at its end.
 
 A check takes about a second when all is well. Each makes events of its own (a fresh `mark` in the rides' names), so
-that what an earlier one left behind cannot speak for it.
+that what an earlier one left behind cannot speak for it. For a new permission: send what needs it (`_send`, `_calls`),
+and look for what comes of it (`PROBES`).
 """
 
 import http.client
@@ -33,7 +34,7 @@ LOOK_SECONDS = 0.15
 QUIET_SECONDS = 0.6
 """Nothing under way for this long: nothing more will come."""
 POLLER_SECONDS = 5.0
-"""A message in the retry queue may wait this long for Lambda's poller, which looks every second."""
+"""A message in the retry queue may take this long to reach the Router: Lambda's poller looks every second."""
 PATIENCE_SECONDS = 120.0
 """For all that is under way to end."""
 
@@ -240,10 +241,12 @@ class ParkCheck:
         raise AssertionError(f"work is still under way after {PATIENCE_SECONDS} s")
 
     def _retries(self) -> tuple[int, int]:
-        """Messages in the retry queue that wait for a receiver, and those that cannot be received yet."""
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
-        got = self._sqs.get_queue_attributes(QueueUrl=self._retry, AttributeNames=list(names))["Attributes"]
-        return int(got[names[0]]), int(got[names[1]])
+        """Messages in the retry queue that wait for the poller or are with it, and those that are delayed."""
+        parts = ("", "NotVisible", "Delayed")
+        names = [f"ApproximateNumberOfMessages{part}" for part in parts]
+        got = self._sqs.get_queue_attributes(QueueUrl=self._retry, AttributeNames=names)["Attributes"]
+        waiting, taken, delayed = (int(got[name]) for name in names)
+        return waiting + taken, delayed
 
     def _look(self, mark: str, since: float, answers: Mapping[str, int], to_the_end: bool) -> list[str]:
         received = read(self._emulator, since)
