@@ -422,7 +422,8 @@ class _Step:
             return self._collision("target-gone", policy)
         if outcome == "kept":
             text = f"{self.edit.words} kept; what is shown as changed here is already live"
-            return None, Note(self.id, text), None
+            # A choice for the store sleeps until the definitions that it was made for come back.
+            return decision, Note(self.id, text), None
         if outcome == "settled" and policy.routes.get(self.id) != "definitions":
             text = f"{self.edit.words} kept although the definitions say otherwise, as an earlier deploy decided"
             return decision, Note(self.id, text), None

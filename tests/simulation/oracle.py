@@ -28,6 +28,7 @@ class Plan:
     done: list[tuple[RouteKey, int]] = field(default_factory=list)
     at_once: list[tuple[RouteKey, int]] = field(default_factory=list)
     """Those of `done` whose declared route does not change: the decision alone ends them."""
+    chosen: list[tuple[RouteKey, int, bool, Config]] = field(default_factory=list)
     settled: list[tuple[RouteKey, int, Config]] = field(default_factory=list)
     unsettled: list[RouteKey] = field(default_factory=list)
     converged: int = 0
@@ -85,7 +86,7 @@ class Oracle:
                 key in recorded and (key, revision, event in declared, new) in self._chosen
             ):
                 plan.done.append((key, revision))
-                self._chosen.append((key, revision, event in declared, new))
+                plan.chosen.append((key, revision, event in declared, new))
                 if event in declared and event in stored and new == old:
                     plan.at_once.append((key, revision))
             elif choice == "store" and can_stay:
@@ -96,6 +97,7 @@ class Oracle:
 
     def decided(self, event: str, plan: Plan) -> None:
         """The deploy's decision item of `event` is in the store."""
+        self._chosen += [each for each in plan.chosen if each[0][0] == event and each not in self._chosen]
         self._end(event, plan.at_once)
 
     def _end(self, event: str, edits: list[tuple[RouteKey, int]]) -> None:

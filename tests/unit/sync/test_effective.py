@@ -212,6 +212,8 @@ def test_a_choice_for_the_store_holds_for_the_definitions_that_it_was_made_for()
     again = decide("outage", {"a": CONFIGS[2]}, chosen.decisions, made, Policy(), stored={"a": CONFIGS[2]})
     assert again.routes["a"].config == CONFIGS[1]
     assert not again.conflicts
+    back = decide("outage", {"a": CONFIGS[0]}, chosen.decisions, made, Policy(), stored={"a": CONFIGS[2]})
+    assert back.decisions == chosen.decisions
     moved = decide("outage", {"a": CONFIGS[3]}, chosen.decisions, made, Policy(), stored={"a": CONFIGS[2]})
     assert [problem.path for problem in moved.conflicts] == ["outage/a"]
 
