@@ -98,6 +98,10 @@ class Oracle:
     def decided(self, event: str, plan: Plan) -> None:
         """The deploy's decision item of `event` is in the store."""
         self._chosen += [each for each in plan.chosen if each[0][0] == event and each not in self._chosen]
+        for key, _ in plan.done:
+            # Its record replaces the choice for the store; when the deploy dies here, the route is reported again.
+            if key[0] == event:
+                self.settled.pop(key, None)
         self._end(event, plan.at_once)
 
     def _end(self, event: str, edits: list[tuple[RouteKey, int]]) -> None:
