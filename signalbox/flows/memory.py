@@ -7,7 +7,8 @@ which it joins only once; and who may go on is decided by one write, on conditio
     PK                              SK                what
     flow#<flow>                     run#<event id>    the claim: one run at a time, and none once one is Done
     flow#<flow>#<step>#<key>        count             Seen: set of <time>#<event>; QuietUntil, PassedBy
-    flow#<flow>#<step>#<key>        open              Items: set of <time>|<event>|<JSON>; Opener, Due; Closer, ClosedAt
+    flow#<flow>#<step>#<key>        open              Items: set of <time>|<event>|<JSON>;
+                                                      Opener, Due, ChangedAt, Closer, ClosedAt
     flow#<flow>#<step>#<key>        closed#<event>    what the run of that event took, should it have to run again
 """
 
@@ -45,7 +46,7 @@ ITEM_BYTES = 120_000
 POLLS = 1_000
 """How often a run may look whether another has ended, before its history is full."""
 STALE = 300_000
-"""Milliseconds after which a list that was closed and not taken away may be taken by another run: its run is dead."""
+"""Milliseconds after which a list that is full or closed, and not taken away, is taken by another run: its run died."""
 
 _RETRY = service_retry(CONDITION_FAILED)
 CLAIM, HELD, DECIDE, PAUSE, REPEAT, DONE, RELEASE = (
@@ -277,12 +278,13 @@ def aggregating(
             {
                 "Key": open_key,
                 "UpdateExpression": (
-                    f"ADD #items :items SET Opener = if_not_exists(Opener, :me), Due = if_not_exists(Due, :due), "
-                    f"{TTL} = :expires"
+                    "ADD #items :items SET Opener = if_not_exists(Opener, :me), Due = if_not_exists(Due, :due), "
+                    f"ChangedAt = :now, {TTL} = :expires"
                 ),
                 "ConditionExpression": (
-                    "(attribute_not_exists(Closer) OR Closer = :me OR ClosedAt < :stale) AND "
-                    "(attribute_not_exists(#items) OR size(#items) < :count OR contains(#items, :item))"
+                    "((attribute_not_exists(Closer) OR Closer = :me) AND "
+                    "(attribute_not_exists(#items) OR size(#items) < :count OR contains(#items, :item))) "
+                    "OR ChangedAt < :stale"
                 ),
                 "ExpressionAttributeNames": {"#items": "Items"},
                 "ExpressionAttributeValues": {
@@ -290,6 +292,7 @@ def aggregating(
                     ":item": {"S": jsonata(_element(step, me, own_input))},
                     ":me": {"S": jsonata(me)},
                     ":due": number(f"$millis() + {step.window * 1000}"),
+                    ":now": number("$millis()"),
                     ":stale": number(f"$millis() - {STALE}"),
                     ":count": {"N": str(step.count)},
                     ":expires": in_seconds(step.window + REMEMBERED),

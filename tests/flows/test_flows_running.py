@@ -421,6 +421,28 @@ def test_an_aggregate_ends_with_its_window(stack: Stack) -> None:
     assert stack.end(alone) == ("SUCCEEDED", [[3]])
 
 
+@pytest.mark.parametrize("closed", [False, True], ids=["full", "closed"])
+def test_a_list_whose_run_died_is_taken_by_the_next(stack: Stack, closed: bool) -> None:
+    step = {"name": "a", "aggregate": {"key": '"k"', "count": 2, "window": 86_400, "item": "$input.detail.n"}}
+    machine = stack.deploy(step)
+    long_ago = str(int(time.time() * 1000) - 600_000)
+    item: dict[str, Any] = {
+        "PK": {"S": f"flow#{machine.rpartition(f'{STACK}-')[2]}#a#k"},
+        "SK": {"S": "open"},
+        "Items": {"SS": [f'179539200000{n}|old-{n}|{{"value": {n}}}' for n in range(2)]},
+        "Opener": {"S": "old-0"},
+        "Due": {"N": str(int(time.time() * 1000) + 86_000_000)},
+        "ChangedAt": {"N": long_ago},
+    }
+    if closed:
+        item |= {"Closer": {"S": "old-1"}, "ClosedAt": {"N": long_ago}}
+    stack.tables.put_item(TableName=f"{STACK}-state", Item=item)
+    assert stack.end(stack.start(machine, event({"n": 2}))) == ("SUCCEEDED", [0, 1, 2])
+    assert "Item" not in stack.tables.get_item(
+        TableName=f"{STACK}-state", Key={"PK": item["PK"], "SK": item["SK"]}, ConsistentRead=True
+    )
+
+
 def test_items_of_one_event_are_counted_apart(stack: Stack) -> None:
     count = {"name": "c", "count": {"key": "$input", "threshold": 2, "window": 60}}
     given = event({"names": ["a", "b", "a"]})
