@@ -1,6 +1,6 @@
 PYTHON := .venv/bin/python
 
-.PHONY: up down test check bench
+.PHONY: up down test check bench conformance simulate
 
 up: .venv/ready ## the theme park in the sandbox: emulator, pulumi up, a message, what each route received
 	$(PYTHON) -m sandbox up
@@ -15,7 +15,13 @@ check: .venv/ready ## style and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright
 
 bench: .venv/ready ## what is measured, and how: benchmarks/README.md
-	$(PYTHON) -m benchmarks
+	for each in check patterns imports router flows edits; do $(PYTHON) benchmarks/$$each.py || exit 1; done
+
+conformance: .venv/ready ## ask the reference matcher again (needs Java and Maven), then 100,000 generated pairs
+	$(PYTHON) -m tests.conformance record && $(PYTHON) -m tests.conformance fuzz --pairs 100000
+
+simulate: .venv/ready ## 100,000 runs of store, bus, stream and the three writers, with faults
+	$(PYTHON) -m tests.simulation --from 1 --seeds 100000
 
 .venv/ready: requirements.txt requirements-dev.txt
 	test -x $(PYTHON) || python3 -m venv .venv
