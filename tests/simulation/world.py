@@ -852,7 +852,8 @@ class World:
             self._check_step(rule, watched, f"{who}: after {operation}")
         current = watched.versions[-1][1] if watched.versions else None
         if len(writers) <= 1 and self._is_live(rule, current):
-            watched.in_step = self.cloud.tick
+            # Not from now: the writer may be on its way to what it read when it began.
+            watched.in_step = min([self.cloud.tick, *(trace.start for trace in self.traces.values())])
             watched.excused = False
 
     def _check_step(self, rule: str, watched: Watched, when: str) -> None:
