@@ -102,8 +102,8 @@ addresses = {**destinations.addresses, ROUTER: Address(router.arn, after=(router
 registry = Registry("registry", RegistryArgs(definitions, store.table, addresses, processors.arns))
 if foreign:
     Feeds("feeds", FeedsArgs(scope.name, foreign, bus.bus, bus.undelivered.arn))
-if plan.decisions:
-    Decisions("decisions", DecisionsArgs(store.table, plan.decisions))
+decided = [*plan.decisions, *(each.decision for each in plan.events.values() if each.decision)]
+decisions = Decisions("decisions", DecisionsArgs(store.table, decided)).by_event if decided else {}
 for event_id, event_plan in plan.events.items():
     EventRoutes(
         event_id,
@@ -115,8 +115,12 @@ for event_id, event_plan in plan.events.items():
             table=store.table,
             addresses=addresses,
             undelivered=bus.undelivered.arn,
-            decision=event_plan.decision,
-            registry=[*registry.items, bus.undelivered_policy, *destinations.permissions],
+            registry=[
+                *registry.items,
+                bus.undelivered_policy,
+                *destinations.permissions,
+                *([decisions[event_id]] if event_id in decisions else []),
+            ],
         ),
     )
 rule_sync = RuleSync(

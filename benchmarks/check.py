@@ -98,16 +98,17 @@ def main() -> int:
         folder = args.keep or Path(temporary) / "mappings"
         write_definitions(folder, args.events, args.routes, args.samples)
         command = [sys.executable, "-m", "signalbox", "check", str(folder), "--rules-quota", str(args.routes + 100)]
-        times = []
+        times, said = [], ""
         for _ in range(args.runs):
             begin = time.perf_counter()
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             times.append(time.perf_counter() - begin)
+            said = done.stdout.strip()
             if done.returncode:
                 print(done.stdout[-2000:], done.stderr[-2000:])
                 return 1
     median = statistics.median(times)
-    print(f"{args.events} events, {args.routes} routes, {args.samples} samples: {done.stdout.strip().splitlines()[-1]}")
+    print(f"{args.events} events, {args.routes} routes, {args.samples} samples: {said.splitlines()[-1]}")
     print(f"check: median {median:.2f} s, least {min(times):.2f} s, most {max(times):.2f} s (limit {LIMIT_SECONDS} s)")
     return 0 if median < LIMIT_SECONDS else 1
 

@@ -11,7 +11,7 @@ from components.destinations import Address
 from components.stored_item import stored_item
 from signalbox.classic import Rule, RuleTarget, rule_of
 from signalbox.model import Event, Route
-from signalbox.store import Item, event_item
+from signalbox.store import event_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class EventRoutesArgs:
     """`event` is what the definitions say, `routes` what the rules must be (with run-time edits).
 
     `stack` is `signalbox:name`; `addresses` holds every target of a rule by its id; `undelivered` is the ARN of the
-    dead-letter queue; `decision` is the event's `decision` item; `registry` are the items and permissions that must
-    exist before a rule may send.
+    dead-letter queue; `registry` are the items and permissions that must exist before a rule may send, and the event's
+    decision, which sleeps until the event's item declares the routes that it was made for.
     """
 
     stack: str
@@ -30,7 +30,6 @@ class EventRoutesArgs:
     table: aws.dynamodb.Table
     addresses: Mapping[str, Address]
     undelivered: pulumi.Input[str]
-    decision: Item | None = None
     registry: Sequence[pulumi.Resource] = ()
 
 
@@ -42,11 +41,7 @@ class EventRoutes(Component):
 
     def __init__(self, name: str, args: EventRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        # The decision first: it sleeps until the event's item declares the routes that it was made for.
-        decision = [stored_item(self, "decision", args.table, args.decision)] if args.decision else []
-        self.item = stored_item(
-            self, "item", args.table, event_item(args.event), depends_on=[*decision, *args.registry]
-        )
+        self.item = stored_item(self, "item", args.table, event_item(args.event), depends_on=args.registry)
         self.rules = {
             route.name: self._rule(args, rule_of(args.event, route, args.stack)) for route in args.routes.values()
         }

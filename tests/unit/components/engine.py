@@ -1,5 +1,7 @@
 """Declares components under Pulumi mocks and keeps what was registered, so that tests assert on it as plain data."""
 
+import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +82,7 @@ class _Cloud(mocks.Mocks):
         outputs = {
             "arn": f"arn:aws:{service}:eu-central-1:123456789012:{kind}/{name}",
             "url": f"https://{service}.example/{name}",
+            "streamArn": f"arn:aws:dynamodb:eu-central-1:123456789012:table/{name}/stream/1",
             "executionArn": f"arn:aws:execute-api:eu-central-1:123456789012:{name}",
             "apiEndpoint": f"https://{name}.example",
             **args.inputs,
@@ -95,14 +98,15 @@ class _Cloud(mocks.Mocks):
         return answers[args.token], []
 
 
-class _Said(mocks.MockEngine):
+class _Said(logging.Handler):
+    """Keeps what the program says to its user."""
+
     def __init__(self, declared: Declared) -> None:
-        super().__init__(None)
+        super().__init__()
         self._declared = declared
 
-    def Log(self, request: Any) -> Any:  # the engine's name
-        self._declared.said.append(request.message)
-        return super().Log(request)
+    def emit(self, record: logging.LogRecord) -> None:
+        self._declared.said.append(record.getMessage())
 
 
 def declare(
@@ -111,8 +115,9 @@ def declare(
     """Run `program` as Pulumi would, wait for all that it registers, and give it. Exceptions come through."""
     declared = Declared()
     cloud = _Cloud()
-    mocks.set_mocks(cloud, "signalbox", "dev", preview=preview, monitor=_Monitor(cloud, declared))
-    pulumi.runtime.settings.SETTINGS.engine = _Said(declared)
+    logger = logging.Logger("pulumi")
+    logger.addHandler(_Said(declared))
+    mocks.set_mocks(cloud, "signalbox", "dev", preview=preview, logger=logger, monitor=_Monitor(cloud, declared))
     pulumi.runtime.set_all_config({f"signalbox:{key}": value for key, value in (config or {}).items()})
 
     def run() -> None:
@@ -124,6 +129,4 @@ def declare(
 
 def policy(registered: Registered, key: str = "policy") -> list[dict[str, Any]]:
     """The statements of the policy document in an input."""
-    import json
-
     return json.loads(registered.inputs[key])["Statement"]
