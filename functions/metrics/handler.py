@@ -1,6 +1,5 @@
 """Wait times as CloudWatch metrics: one data point for each ride of a summary."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,29 +17,38 @@ FUTURE = timedelta(hours=2)
 RIDE_LENGTH = 1_024
 LARGEST_VALUE = 2.0**360
 
-logger = logging.getLogger(__name__)
-
 Point = dict[str, Any]
 
 
+class RefusedRides(ValueError):
+    """Some rides of a summary got no metric; those that could have one have it."""
+
+
 def handle(event: Any, context: Any) -> None:  # noqa: ARG001
-    """Put the wait times of a `waitTimesSummary` event as metric data."""
-    for points in in_calls(data(event, datetime.now(UTC))):
-        with calls():
-            client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=points)
+    """Put the wait times of a `waitTimesSummary` event as metric data.
 
-
-def data(event: Any, now: datetime) -> list[Point]:
-    """A data point for each ride of the summary, at the time of the event, so that a repeat changes no average.
-
-    A ride that CloudWatch would refuse, and the rest of its call with it, is left out and logged.
+    Raises RefusedRides when some rides could not be put: the event then ends in `undelivered`, and is not forgotten in
+    a log.
     """
+    points, refused = data(event, datetime.now(UTC))
+    for portion in in_calls(points):
+        with calls():
+            client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=portion)
+    if refused:
+        raise RefusedRides(
+            f"no metric for {len(refused)} rides without a usable id or wait, such as {refused[0]!r:.200}"
+        )
+
+
+def data(event: Any, now: datetime) -> tuple[list[Point], list[Any]]:
+    """A data point for each ride of the summary, at the time of the event, so that a repeat changes no average; and
+    the rides that CloudWatch would refuse, and the rest of their call with them."""
     time = timestamp(event, now)
-    points = []
+    points, refused = [], []
     for ride in from_text(event["detail"]["msg"]):
         name, seconds = (ride.get("rideId"), _seconds(ride.get("wait"))) if isinstance(ride, dict) else (None, None)
         if not _is_dimension(name) or seconds is None:
-            logger.warning("no metric for a ride without id or wait: %.200r", ride)
+            refused.append(ride)
             continue
         points.append(
             {
@@ -51,7 +59,7 @@ def data(event: Any, now: datetime) -> list[Point]:
                 "Unit": "Seconds",
             }
         )
-    return points
+    return points, refused
 
 
 def timestamp(event: Any, now: datetime) -> datetime:

@@ -35,7 +35,8 @@ def test_a_summary_is_put_as_one_point_for_each_ride(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("name", ["ride-times-1.json", "ride-times-2.json", "ride-times-3.json"])
 def test_the_controllers_messages_give_each_ride_its_wait_times_60(name: str) -> None:
     rides = json.loads(stored(name)["msg"])
-    points = handler.data(event(rides), NOW)
+    points, refused = handler.data(event(rides), NOW)
+    assert refused == []
     assert {point["Dimensions"][1]["Value"]: point["Value"] for point in points} == {
         each["rideId"]: each["wait"] * 60 for each in rides
     }
@@ -43,7 +44,7 @@ def test_the_controllers_messages_give_each_ride_its_wait_times_60(name: str) ->
 
 def test_points_have_the_time_of_the_event_so_that_a_repeat_changes_nothing() -> None:
     made = event([ride(1)])
-    one, two = handler.data(made, NOW), handler.data(made, NOW + timedelta(hours=3))
+    (one, _), (two, _) = handler.data(made, NOW), handler.data(made, NOW + timedelta(hours=3))
     assert one == two
     assert one[0]["Timestamp"] == datetime(2026, 11, 23, 0, 1, 2, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ def test_a_time_that_cloudwatch_would_refuse_becomes_now(time: Any) -> None:
 
 
 def test_1001_rides_are_two_calls_with_every_ride_once() -> None:
-    points = handler.data(event([ride(number) for number in range(1_001)]), NOW)
+    points, _ = handler.data(event([ride(number) for number in range(1_001)]), NOW)
     calls = list(handler.in_calls(points))
     assert [len(call) for call in calls] == [1_000, 1]
     assert [point for call in calls for point in call] == points
@@ -75,6 +76,12 @@ def test_no_rides_are_no_call() -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_a_ride_that_cloudwatch_would_refuse_does_not_cost_the_others_their_metric(broken: Any) -> None:
-    points = handler.data(event([ride(1), broken, ride(3)]), NOW)
-    assert [point["Dimensions"][1]["Value"] for point in points] == ["ride-001", "ride-003"]
+def test_a_ride_that_cloudwatch_would_refuse_costs_no_other_its_metric_and_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch, broken: Any
+) -> None:
+    cloudwatch = CloudWatch()
+    monkeypatch.setattr(handler, "client", lambda _: cloudwatch)
+    with pytest.raises(handler.RefusedRides, match="no metric for 1 rides"):
+        handler.handle(event([ride(1), broken, ride(3)]), Context())
+    (call,) = cloudwatch.calls
+    assert [point["Dimensions"][1]["Value"] for point in call] == ["ride-001", "ride-003"]
