@@ -58,12 +58,17 @@ pattern_objects = st.deferred(
 either = st.lists(pattern_objects, min_size=2, max_size=2).map(lambda both: {"$or": both})
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pattern=st.one_of(pattern_objects, either), event=objects)
 def test_a_condition_holds_exactly_where_the_pattern_matches(pattern, event) -> None:
     if patterns.check(pattern):
         return
-    assert evaluate(condition(pattern), {"input": event}) is patterns.matches(pattern, event)
+    try:
+        test = condition(pattern)
+    except Unsayable as refused:
+        assert refused.what == "this pattern can be met in too many ways"
+        return
+    assert evaluate(test, {"input": event}) is patterns.matches(pattern, event)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def schemas_of(inner):
 schemas = schemas_of(schemas_of(st.just({})))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(schema=schemas, detail=st.dictionaries(names, values, max_size=3))
 def test_a_detail_has_faults_exactly_where_it_does_not_fit(schema, detail) -> None:
     assert unchecked(schema) == []
