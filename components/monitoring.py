@@ -71,13 +71,15 @@ class Monitoring(Component):
             ),
             self._alarm(
                 "out-of-step",
-                "A rule is not what the event store says for more than one schedule: python -m signalbox status.",
+                "A rule is not what the event store says for more than one schedule, or the reconciler does not run: "
+                "python -m signalbox status.",
                 NAMESPACE,
                 "RoutesOutOfStep",
                 {DIMENSION: args.scope.name},
                 "Minimum",
                 period=SCHEDULE,
                 periods=2,
+                silence="breaching",
             ),
         ]
         self.register_outputs({"dashboard": self.dashboard.dashboard_name})
@@ -93,6 +95,7 @@ class Monitoring(Component):
         *,
         period: int = MINUTE,
         periods: int = 1,
+        silence: str = "notBreaching",
     ) -> aws.cloudwatch.MetricAlarm:
         return aws.cloudwatch.MetricAlarm(
             f"{self.name}-{suffix}",
@@ -106,7 +109,7 @@ class Monitoring(Component):
             evaluation_periods=periods,
             threshold=0,
             comparison_operator="GreaterThanThreshold",
-            treat_missing_data="notBreaching",
+            treat_missing_data=silence,
             alarm_actions=list(self._args.alarm_actions),
             ok_actions=list(self._args.alarm_actions),
             opts=self.child(),

@@ -28,11 +28,11 @@ class _Clock:
         time.sleep(seconds)
 
 
-def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001
+def handle(event: Any, context: Any) -> dict[str, Any]:
     """Run the reconciler; its report.
 
-    What started it does not matter: it reads the store, not the event. A batch of the store's stream is done when a run
-    is; a run that raises fails the batch, which Lambda tries again.
+    What started it does not matter: it reads the store, not the event. A batch of the store's stream is done when the
+    store and the rules agree; a run that raises, or that ran out of time, leaves the batch to be tried again.
     """
     name = os.environ["NAME"]
     reconciler = Reconciler(
@@ -46,4 +46,10 @@ def handle(event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001
     report = reconciler.run().as_json()
     logger.info("%s", to_text(report))
     # Lambda reads `batchItemFailures` of a batch's answer; the rest is for whoever invoked it.
-    return {"batchItemFailures": [], **report}
+    return {"batchItemFailures": [] if report["settled"] else _first(event), **report}
+
+
+def _first(event: Any) -> list[dict[str, str]]:
+    """The first record of a stream's batch, from which on Lambda shall try again; nothing of another event."""
+    records = event.get("Records", ()) if isinstance(event, dict) else ()
+    return [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]} for record in records[:1]]
