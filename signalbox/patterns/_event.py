@@ -6,39 +6,54 @@ it lies in. Conditions on several fields must hold within the same elements (Eve
 StructuredFinder in the reference).
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain as chained
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from signalbox.patterns._conditions import Leaf
 from signalbox.patterns._errors import EventError
 from signalbox.patterns._json import MAX_DEPTH, MAX_NODES, Number, Repeated, event_of_text
 
-Chain = tuple[tuple[int, int], ...]
-"""Pairs of array (numbered within the event) and element, from the outside in."""
+Chain = tuple[int, ...]
+"""Elements from the outside in, each as the number of its array (within the event) times ELEMENTS, plus its index."""
 Fields = dict[str, list[tuple[Any, Chain]]]
 
+# By these most values are told apart; what else an object in memory may hold is asked what it is.
 _SCALARS = frozenset((str, int, float, bool, type(None), Number))
+_CONTAINERS = frozenset((dict, list, Repeated))
+ELEMENTS = 1 << 32
 MAX_CHAIN = 64
 MAX_STEPS = 150_000
+# All chains together: thousands of elements, each within dozens of arrays, take too long.
+MAX_LINKS = 300_000
 
 
 class Node:
-    """A place in the tree of the names that patterns ask for; `field` is set where a pattern has conditions."""
+    """A place in the tree of the names that patterns ask for; `field` is set where a pattern has conditions.
 
-    __slots__ = ("children", "field")
+    `shared`: are there conditions on more than one field here and below? Else the elements of an array can bring
+    nothing apart.
+    """
+
+    __slots__ = ("children", "field", "shared")
 
     def __init__(self) -> None:
         self.children: dict[str, Node] = {}
         self.field: str | None = None
+        self.shared = False
 
     @classmethod
     def of(cls, fields: Iterable[str]) -> "Node":
         """The tree of `fields` (dotted names)."""
         root = cls()
-        for field in fields:
+        for field in set(fields):
             node = root
             for step in field.split("."):
+                # With a field here or below already, this one is another.
+                node.shared = node.field is not None or bool(node.children)
                 node = node.children.setdefault(step, cls())
+            node.shared = bool(node.children)
             node.field = field
         return root
 
@@ -68,18 +83,16 @@ def fields_of(event: Mapping[str, Any], root: Node, empty_names: bool) -> tuple[
     found: Fields = {}
     branched: set[str] = set()
     stack: list[tuple[Any, Node, Chain, int]] = [(event, root, (), 0)]
-    arrays = visited = 0
+    arrays = visited = links = 0
     while stack:
         value, node, chain, depth = stack.pop()
-        if depth > MAX_DEPTH or len(chain) > MAX_CHAIN:
-            raise EventError(
-                f"The event is nested too deeply (more than {MAX_DEPTH} levels, or {MAX_CHAIN} of arrays with branches)"
-            )
+        if depth > MAX_DEPTH:
+            raise _too_deep()
         if type(value) is dict or isinstance(value, Mapping):
             children = node.children
             if not children:
                 continue
-            for name, member in value.pairs if isinstance(value, Repeated) else value.items():
+            for name, member in value.pairs if type(value) is Repeated else value.items():
                 child = children.get(name)
                 if child is None:
                     if not isinstance(name, str) or "." not in name:
@@ -104,26 +117,45 @@ def fields_of(event: Mapping[str, Any], root: Node, empty_names: bool) -> tuple[
         visited += len(value)
         if visited > MAX_NODES:
             raise EventError("The event is too large, or contains itself")
-        inner = [
-            (index, element)
-            for index, element in enumerate(value)
-            if type(element) not in _SCALARS and isinstance(element, Mapping | list | tuple)
-        ]
-        # An array in which only one element can hold more can bring nothing apart, and is not numbered.
-        if len(inner) > 1:
-            stack += [(element, node, (*chain, (arrays, index)), depth + 1) for index, element in inner]
-            arrays += 1
-        elif inner:
-            stack.append((inner[0][1], node, chain, depth + 1))
         field = node.field
-        if field is not None and len(inner) < len(value):
-            skip = {index for index, _ in inner}
-            found.setdefault(field, []).extend(
-                (element, chain) for index, element in enumerate(value) if index not in skip
-            )
+        kinds = set(map(type, value))
+        indexes: Sequence[int] = range(len(value))
+        inner: Sequence[Any] = value
+        scalars: Sequence[Any] = ()
+        if kinds <= _SCALARS:
+            inner, scalars = (), value
+        elif not kinds <= _CONTAINERS:
+            indexes = [
+                index
+                for index, element in enumerate(value)
+                if type(element) not in _SCALARS and isinstance(element, Mapping | list | tuple)
+            ]
+            inner = [value[index] for index in indexes]
+            skip = set(indexes)
+            scalars = [element for index, element in enumerate(value) if index not in skip]
+        # An array in which only one element can hold more can bring nothing apart, and is not numbered.
+        if len(inner) > 1 and node.shared:
+            links += len(inner) * (len(chain) + 1)
+            if links > MAX_LINKS or len(chain) >= MAX_CHAIN:
+                raise _too_deep()
+            first = arrays * ELEMENTS
+            chains = [(*chain, first + index) for index in indexes]
+            stack += zip(inner, repeat(node), chains, repeat(depth + 1))
+            arrays += 1
+        else:
+            stack += zip(inner, repeat(node), repeat(chain), repeat(depth + 1))
+        if field is not None and scalars:
+            found.setdefault(field, []).extend(zip(scalars, repeat(chain)))
             if chain:
                 branched.add(field)
     return found, branched
+
+
+def _too_deep() -> EventError:
+    return EventError(
+        f"The event is nested too deeply (more than {MAX_DEPTH} levels, {MAX_CHAIN} of arrays with branches,"
+        f" or {MAX_LINKS} of them over all elements)"
+    )
 
 
 def _descend(node: Node, name: str) -> Node | None:
@@ -135,16 +167,32 @@ def _descend(node: Node, name: str) -> Node | None:
     return node
 
 
-class View:
-    """One event while patterns are matched against it: what was found out once is kept."""
+class _Places(NamedTuple):
+    """Where the values of a field are."""
 
-    __slots__ = ("_chains", "branched", "fields", "steps")
+    chains: list[Chain]
+    """Each once."""
+    arrays: frozenset[int]
+    """The arrays that they lie in."""
+    loose: list[Chain]
+    """Those that do not lie in all of these arrays."""
+    mask: int
+    """A bit for each element, if all are in elements of one array, and not in arrays within these; else -1."""
+
+
+class View:
+    """One event while patterns are matched against it: what was found out once is kept, for all alternatives."""
+
+    __slots__ = ("_chains", "_elements", "_masks", "_places", "branched", "fields", "steps")
 
     def __init__(self, fields: Fields, branched: set[str]) -> None:
         self.fields = fields
         self.branched = branched
         self.steps = 0
         self._chains: dict[int, list[Chain]] = {}
+        self._masks: dict[int, int] = {}
+        self._places: dict[str, _Places] = {}
+        self._elements: dict[int | str, dict[int, list[Chain]]] = {}
 
     def chains(self, leaf: Leaf) -> list[Chain]:
         """The chains, each once, of the values that meet `leaf`."""
@@ -156,11 +204,21 @@ class View:
 
     def _find(self, leaf: Leaf, values: list[tuple[Any, Chain]]) -> list[Chain]:
         accepts = leaf.index.any
-        if len(values) == 1 or leaf.field not in self.branched:
-            return [values[0][1]] if any(accepts(value) for value, _ in values) else []
+        apart = leaf.field in self.branched
+        # Long arrays often hold the same over and over. (A number is not what a text of the same characters is.)
+        known: dict[type, dict[Any, bool]] = {str: {}, Number: {}}
         chains: dict[Chain, None] = {}
         for value, chain in values:
-            if chain not in chains and accepts(value):
+            answers = known.get(type(value))
+            if answers is None:
+                met = accepts(value)
+            else:
+                met = answers.get(value)
+                if met is None:
+                    met = answers[value] = accepts(value)
+            if met:
+                if not apart:
+                    return [chain]
                 chains[chain] = None
         return list(chains)
 
@@ -176,87 +234,89 @@ class View:
                 return False
         if not apart or (len(apart) == 1 and self.chains(apart[0])):
             return True
-        every = [{chain: None for _, chain in self.fields[leaf.field]} for leaf in apart]
-        if self._in_one_array(every):
-            return self._same_element(apart, every)
-        return self._consistent(apart, every, [self.chains(leaf) for leaf in apart])
+        places = [self._places_of(leaf.field) for leaf in apart]
+        if all(each.mask >= 0 and each.arrays == places[0].arrays for each in places):
+            return self._same_element(apart, places)
+        return self._consistent(apart, places)
 
-    @staticmethod
-    def _in_one_array(every: list[dict[Chain, None]]) -> bool:
-        """Are all values in elements of the same array, and not in arrays within these?"""
-        first = next(iter(every[0]))
-        if len(first) != 1:
-            return False
-        array = first[0][0]
-        return all(len(chain) == 1 and chain[0][0] == array for chains in every for chain in chains)
+    def _places_of(self, field: str) -> _Places:
+        places = self._places.get(field)
+        if places is None:
+            chains = list({chain: None for _, chain in self.fields[field]})
+            arrays = frozenset(element // ELEMENTS for chain in chains for element in chain)
+            loose = [chain for chain in chains if len(chain) < len(arrays)]
+            single = len(arrays) == 1 and not loose
+            places = self._places[field] = _Places(chains, arrays, loose, _mask(chains) if single else -1)
+        return places
 
-    def _same_element(self, leaves: list[Leaf], every: list[dict[Chain, None]]) -> bool:
-        """As `_consistent`, for what `_in_one_array` is true of."""
-        elements: set[Chain] | None = None
-        for leaf, chains in zip(leaves, every, strict=True):
-            met = self.chains(leaf)
-            if elements is None:
-                elements = set(met)
-            elif leaf.absent:
-                met = set(met)
-                elements = {element for element in elements if element in met or element not in chains}
-            else:
-                elements.intersection_update(met)
-        return bool(elements)
+    def _same_element(self, leaves: list[Leaf], places: list[_Places]) -> bool:
+        """As `_consistent`, for values that are all in elements of one array."""
+        elements = -1
+        for leaf, (_, _, _, mask) in zip(leaves, places, strict=True):
+            met = self._masks.get(id(leaf))
+            if met is None:
+                met = self._masks[id(leaf)] = _mask(self.chains(leaf))
+            # The first has no element to be absent from.
+            elements &= met | ~mask if leaf.absent and elements != -1 else met
+            if not elements:
+                return False
+        return True
 
-    def _consistent(self, leaves: list[Leaf], every: list[dict[Chain, None]], together: list[list[Chain]]) -> bool:
+    def _consistent(self, leaves: list[Leaf], places: list[_Places]) -> bool:
         """Is there a choice of one value for each leaf such that no two lie in different elements of one array?
 
         Depth first, field by field in the reference's order; a field may be absent with regard to the elements that
         were chosen before it. Of the choices so far only those matter that later fields can contradict; each such
         state is looked at once.
         """
-        arrays = [{array for chain in chains for array, _ in chain} for chains in every]
-        later: list[set[int]] = [set()]
-        for own in reversed(arrays):
-            later.append(later[-1] | own)
-        later.reverse()
-        pools = [_by_element(chains) for chains in together]
-        all_pools = [_by_element(chains) if leaf.absent else {} for leaf, chains in zip(leaves, every, strict=True)]
-        # A field that lies in and beside an array (`a.b` and `a`) is there if any of them fits.
-        loose = [
-            [chain for chain in chains if len(chain) < len(own)] for chains, own in zip(every, arrays, strict=True)
-        ]
-        seen: set[tuple[int, frozenset[tuple[int, int]]]] = set()
+        # The last leaf that each array matters to.
+        last: dict[int, int] = {}
+        for i, place in enumerate(places):
+            self._step(len(place.arrays) // 8)
+            last.update(dict.fromkeys(place.arrays, i))
+        seen: set[tuple[int, frozenset[int]]] = set()
         todo: list[tuple[int, dict[int, int]]] = [(0, {})]
         while todo:
             i, chosen = todo.pop()
             if i == len(leaves):
                 return True
-            bound = [(array, chosen[array]) for array in chosen if array in arrays[i]]
+            leaf, (every, arrays, loose, _) = leaves[i], places[i]
+            bound = [element for array, element in chosen.items() if array in arrays]
+            kept = {array: element for array, element in chosen.items() if last[array] > i}
             nexts: list[dict[int, int]] = []
-            if leaves[i].absent and not self._any_fits(_pool(list(every[i]), all_pools[i], bound) + loose[i], chosen):
-                nexts.append({array: index for array, index in chosen.items() if array in later[i + 1]})
-            for chain in _pool(together[i], pools[i], bound):
-                merged = self._merge(chain, chosen, later[i + 1])
-                if merged is not None:
-                    nexts.append(merged)
+            if leaf.absent:
+                # A field that lies in and beside an array (`a.b` and `a`) is there if any of them fits.
+                there = chained(self._pool(leaf.field, every, bound), loose)
+                if not self._any_fits(there, chosen):
+                    nexts.append(kept)
+            fitting = self._pool(id(leaf), self.chains(leaf), bound)
+            self._step(sum(map(len, fitting)) + len(fitting) * (1 + len(chosen)))
+            for chain in fitting:
+                if _fits(chain, chosen):
+                    nexts.append(kept | {array: e for e in chain if last[array := e // ELEMENTS] > i})
             for following in nexts:
-                state = (i + 1, frozenset(following.items()))
+                state = (i + 1, frozenset(following.values()))
                 if state not in seen:
                     seen.add(state)
                     todo.append((i + 1, following))
         return False
 
-    def _merge(self, chain: Chain, chosen: dict[int, int], later: set[int]) -> dict[int, int] | None:
-        """`chosen` with `chain`, of it what matters later; None if they contradict each other."""
-        self._step(1 + len(chain) + len(chosen))
-        for array, index in chain:
-            if chosen.get(array, index) != index:
-                return None
-        merged = {array: index for array, index in chosen.items() if array in later}
-        merged.update(pair for pair in chain if pair[0] in later)
-        return merged
+    def _pool(self, key: int | str, chains: list[Chain], bound: list[int]) -> list[Chain]:
+        """Those of `chains` that may fit the elements already chosen; `key` is that of `chains` for keeping."""
+        if not bound:
+            return chains
+        elements = self._elements.get(key)
+        if elements is None:
+            elements = self._elements[key] = {}
+            for chain in chains:
+                for element in chain:
+                    elements.setdefault(element, []).append(chain)
+        return min((elements.get(element, []) for element in bound), key=len)
 
-    def _any_fits(self, chains: list[Chain], chosen: dict[int, int]) -> bool:
+    def _any_fits(self, chains: Iterable[Chain], chosen: dict[int, int]) -> bool:
         for chain in chains:
             self._step(1 + len(chain))
-            if all(chosen.get(array, index) == index for array, index in chain):
+            if _fits(chain, chosen):
                 return True
         return False
 
@@ -266,18 +326,18 @@ class View:
             raise EventError("The event has too many elements in arrays to find those in which all conditions hold")
 
 
-def _by_element(chains: Iterable[Chain]) -> dict[tuple[int, int], list[Chain]]:
-    elements: dict[tuple[int, int], list[Chain]] = {}
-    for chain in chains:
-        for pair in chain:
-            elements.setdefault(pair, []).append(chain)
-    return elements
+def _fits(chain: Chain, chosen: dict[int, int]) -> bool:
+    """Does `chain` keep to the elements that were chosen?"""
+    for element in chain:  # noqa: SIM110 (a generator takes three times as long)
+        if chosen.get(element // ELEMENTS, element) != element:
+            return False
+    return True
 
 
-def _pool(
-    chains: list[Chain], elements: dict[tuple[int, int], list[Chain]], bound: list[tuple[int, int]]
-) -> list[Chain]:
-    """Those of `chains` that may fit the elements already chosen."""
-    if not bound:
-        return chains
-    return min((elements.get(pair, []) for pair in bound), key=len)
+def _mask(chains: Iterable[Chain]) -> int:
+    """A bit for the innermost element of each of `chains`."""
+    indexes = [chain[-1] % ELEMENTS for chain in chains]
+    bits = bytearray(max(indexes, default=0) // 8 + 1)
+    for index in indexes:
+        bits[index >> 3] |= 1 << (index & 7)
+    return int.from_bytes(bits, "little")

@@ -198,10 +198,14 @@ class _Addresses:
         self.ranges.setdefault(len(first), []).append((first, last, item))
         self.starts.update(_DIGITS[int(first[0], 16) : int(last[0], 16) + 1])
 
+    def may_hold(self, text: str) -> bool:
+        """False when no range begins like `text`."""
+        return text[:1] in self.starts
+
     def of(self, digits: str) -> list[Any]:
         """What was added with the ranges that `digits` fall into."""
         found: list[Any] = []
-        if digits[:1] not in self.starts:
+        if not self.may_hold(digits):
             return found
         for width, ranges in self.ranges.items():
             size = min(width, len(digits))
@@ -360,11 +364,14 @@ class ValueIndex:
         return failed
 
     def _met(self, value: Any) -> list[Any]:
-        if type(value) is str:
+        kind = type(value)
+        if kind is str:
             return self._met_by_text(value)
+        if kind is Number:
+            return self._met_by_number(value, comparable(value)) if self.has_numbers else []
         if value is None or value is True or value is False:
             return list(self.literals.get("null" if value is None else "true" if value else "false", ()))
-        if type(value) is int and -_EXACT <= value <= _EXACT and not self.by_digits:
+        if kind is int and -_EXACT <= value <= _EXACT and not self.by_digits:
             return self._met_by_number("", value)
         if isinstance(value, Number):
             return self._met_by_number(value, comparable(value)) if self.has_numbers else []
@@ -411,10 +418,11 @@ class ValueIndex:
     def _met_by_number(self, literal: str, number: float | None) -> list[Any]:
         found = list(self.literals.get(literal, ())) if self.literals else []
         if number is not None:
-            found += self.numbers.get(number, ())
+            if number in self.numbers:
+                found += self.numbers[number]
             if self.intervals is not None:
                 found += self.intervals.of(number)
-            if self.textual_addresses.ranges:
+            if self.textual_addresses.may_hold(literal):
                 found += self.textual_addresses.of(_hexadecimal(literal))
         elif self.addresses.ranges:
             found += self.addresses.of(_hexadecimal(literal))

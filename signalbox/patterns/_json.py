@@ -2,7 +2,7 @@
 
 The standard library's decoder keeps no positions, loses the second of two equal keys (the matcher sees both), turns
 numbers into floats (the matcher compares some of them as text) and recurses. So patterns are read by a tokenizer of
-our own; events by the standard decoder with hooks, and only those that are nested too deeply for it by the tokenizer.
+our own; events by the standard decoder with hooks, those that are nested too deeply for it in pieces.
 """
 
 import json
@@ -240,9 +240,14 @@ def number_text(number: int | float) -> str | None:
 def event_of_text(text: str) -> Any:
     """The value of a JSON text, numbers as they were written. Raises EventError where it is not JSON."""
     try:
-        return _DECODER.decode(text)
+        return _decode(text, _DECODER)
     except RecursionError:
         return _decode_deep(text)
+
+
+def _decode(text: str, decoder: json.JSONDecoder) -> Any:
+    try:
+        return decoder.decode(text)
     except EventError:
         raise
     except ValueError as error:
@@ -267,32 +272,56 @@ _DECODER = json.JSONDecoder(
 )
 
 
+# Pieces of this many levels can be decoded from any reasonable depth of the caller's own stack.
+_PIECE_DEPTH = 100
+# Of an event that is nested deeper than Python recurses. What people send has neither the depth nor the number.
+_MAX_DEEP_CONTAINERS = 20_000
+# A string that does not end is taken up to the end of the text, for the decoder to find.
+_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|NaN|Infinity', re.DOTALL)
+
+
 def _decode_deep(text: str) -> Any:
-    """As `event_of_text`, for what is nested too deeply to be decoded by recursion."""
-    root: list[Any] = []
-    stack: list[tuple[str, list[Any]]] = [("", root)]
-    keys: list[str] = []
-    words = {"t": True, "f": False, "0": None}
-    try:
-        for kind, value, _ in _lex(text):
-            if kind in "{[":
-                stack.append((kind, []))
-                continue
-            if kind == "k":
-                keys.append(value)
-                continue
-            item: Any
-            if kind in "}]":
-                opener, members = stack.pop()
-                item = _members(members) if opener == "{" else members
-            elif kind == "s":
-                item = value
-            elif kind == "n":
-                item = Number(value)
-            else:
-                item = words[kind]
-            opener, members = stack[-1]
-            members.append((keys.pop(), item) if opener == "{" else item)
-    except _Fault as fault:
-        raise EventError(f"The event cannot be read: {fault.reason}") from None
-    return root[0]
+    """As `event_of_text`, for what is nested too deeply to be decoded by recursion at once.
+
+    Every so many levels what lies below is decoded by itself; in the text around it `NaN`, which JSON does not have,
+    stands for it.
+    """
+    # The text of each piece that is begun, outermost first, and the values of the pieces within it.
+    pieces: list[tuple[list[str], list[Any]]] = [([], [])]
+    depth = containers = done = 0
+    for found in _STRUCTURE.finditer(text):
+        mark = found[0]
+        if mark in "[{":
+            containers += 1
+            if depth >= MAX_DEPTH or containers > _MAX_DEEP_CONTAINERS:
+                raise EventError(
+                    f"The event is nested too deeply: at most {MAX_DEPTH} levels, and {_MAX_DEEP_CONTAINERS} arrays and"
+                    " objects where there are hundreds of levels"
+                )
+            if depth > 0 and depth % _PIECE_DEPTH == 0:
+                pieces[-1][0].append(text[done : found.start()])
+                pieces.append(([], []))
+                done = found.start()
+            depth += 1
+        elif mark in "]}":
+            depth -= 1
+            if depth > 0 and depth % _PIECE_DEPTH == 0:
+                value = _decode_piece(*pieces.pop(), text[done : found.end()])
+                pieces[-1][0].append("NaN")
+                pieces[-1][1].append(value)
+                done = found.end()
+        elif mark[0] != '"':
+            _refuse_constant(mark)
+    if len(pieces) > 1:
+        raise EventError("The event is not JSON: the text ends too early")
+    return _decode_piece(*pieces.pop(), text[done:])
+
+
+def _decode_piece(parts: list[str], inner: list[Any], rest: str) -> Any:
+    if not inner:
+        return _decode("".join(parts) + rest, _DECODER)
+    values = iter(inner)
+    decoder = json.JSONDecoder(
+        parse_float=Number, parse_int=Number, parse_constant=lambda _: next(values), object_pairs_hook=_members
+    )
+    return _decode("".join(parts) + rest, decoder)

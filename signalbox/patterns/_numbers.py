@@ -1,9 +1,11 @@
 """Numbers and IP addresses in the forms in which the reference compares them."""
 
 import re
+import sys
 
 _EXPONENT_LIMIT = 2**31 - 1
-_SMALLEST_NORMAL = 2.2250738585072014e-308
+_SMALLEST_NORMAL = sys.float_info.min
+_LARGEST = sys.float_info.max
 _IPV4 = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+", re.ASCII)
 _IPV6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*", re.ASCII)
 # Java takes any decimal digits of Unicode for an integer, as Python does.
@@ -21,11 +23,11 @@ def comparable(literal: str) -> float | None:
         number = float(literal)
     except (ValueError, OverflowError):
         return None
-    if number in (float("inf"), float("-inf")):
-        return None
     # Fifteen digits always survive (DBL_DIG), except where floats lose precision or become 0.
-    if len(literal) <= 15 and (abs(number) >= _SMALLEST_NORMAL):
+    if len(literal) <= 15 and _SMALLEST_NORMAL <= abs(number) <= _LARGEST:
         return number
+    if abs(number) > _LARGEST:
+        return None
     if exceeds_limits(literal):
         return None
     if not literal.lower().partition("e")[0].strip("-0."):
