@@ -27,6 +27,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from sandbox.hooks import faults
 from sandbox.places import ROOT, cache
 from sandbox.progress import run
 
@@ -204,17 +205,21 @@ class Emulator:
             raise EmulatorError(f"the event was refused: {answer['ErrorCode']}: {answer['ErrorMessage']}")
         return answer["EventId"]
 
+    def fire(self, rule: str) -> None:
+        """Let a rule with a schedule start its targets now, as if its time had come. Raises EmulatorError."""
+        self.get(f"/_signalbox/due/{rule}")
+
     def fail_next(
         self, call: str, entries: Sequence[int] = (), code: str = "InternalFailure", holding: str = ""
     ) -> None:
         """The next `call` ("PutRule", …) fails with `code`; or ("PutEventsEntries", …) just its `entries`, from 0.
 
-        `holding`: the next ("Invoke") whose payload holds this text.
+        `holding`: the next ("Invoke", or "Run": the function itself) whose payload holds this text.
         """
         file = self.state / "faults.json"
-        faults = json.loads(file.read_text()) if file.exists() else []
+        there = json.loads(file.read_text()) if file.exists() else []
         fault = {"call": call, "entries": list(entries), "code": code, "holding": holding}
-        file.write_text(json.dumps([*faults, fault]))
+        faults.write(file, [*there, fault])
 
     @property
     def _settings_file(self) -> Path:

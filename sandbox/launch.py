@@ -27,11 +27,22 @@ def main() -> None:
 
     from ministack import app  # pyright: ignore[reportMissingImports]
 
-    from sandbox.hooks import activity, conditions, delivery, faults, functions, records, rules, topics, workers
+    from sandbox.hooks import (
+        activity,
+        conditions,
+        delivery,
+        faults,
+        functions,
+        records,
+        rules,
+        schedules,
+        topics,
+        workers,
+    )
 
     records.open_in(state)
     faults.open_in(state)
-    for hooks in (activity, conditions, rules, delivery, functions, topics, workers):
+    for hooks in (activity, schedules, conditions, rules, delivery, functions, topics, workers):
         hooks.install()
     sys.argv = ["ministack"]
     app.main()

@@ -1,20 +1,26 @@
 # pyright: reportMissingImports=false
 """Condition keys and resources of IAM that MiniStack's enforcement does not fill in.
 
-Sources: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html and
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html.
+Sources: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html,
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html and
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html.
 """
 
 import gzip
 import json
+import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qs
 
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id
+from ministack.services import dynamodb
 
 _enforce = iam_evaluator.enforce
+_transaction_checks = iam_actions.dynamodb_transaction_checks
+_dynamodb_call: ContextVar[Mapping[str, Any]] = ContextVar("dynamodb_call")
 
 OF_A_RULE = ("events:ListTargetsByRule", "events:PutTargets", "events:RemoveTargets")
 """Calls whose resource is a rule, which they name as `Rule`."""
@@ -23,6 +29,13 @@ OF_A_RULE = ("events:ListTargetsByRule", "events:PutTargets", "events:RemoveTarg
 def install() -> None:
     """Wrap the check of every API call."""
     iam_evaluator.enforce = enforce
+    iam_actions.dynamodb_transaction_checks = transaction_checks
+
+
+def transaction_checks(action: str, body: bytes, region: str, account: str) -> Any:
+    """MiniStack's, of every call of DynamoDB; keeps the call, which is gone after the first check of a transaction."""
+    _dynamodb_call.set(_json(body))
+    return _transaction_checks(action, body, region, account)
 
 
 def enforce(
@@ -38,6 +51,8 @@ def enforce(
     if request and action in OF_A_RULE:
         resource_arn = _rule(_json(_plain(request.body, request.headers)), region, resource_arn)
     keys = _keys(action, _plain(request.body, request.headers), request.headers) if request else {}
+    if action.startswith("dynamodb:") and (leading := _leading_keys(action, _dynamodb_call.get({}))):
+        keys["dynamodb:LeadingKeys"] = leading
     return _enforce(access_key, action, service, region, resource_arn, {**(service_context or {}), **keys})
 
 
@@ -66,6 +81,29 @@ def _keys(action: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any
     if action == "cloudwatch:PutMetricData":
         return {"cloudwatch:namespace": _namespace(body, headers)}
     return {}
+
+
+def _leading_keys(action: str, data: Mapping[str, Any]) -> list[str]:
+    """The partition keys that a call on single items names; of a transaction those that it does `action` to."""
+    items = [data]
+    if "TransactItems" in data:
+        kinds = [kind for kind, needed in iam_actions._DYNAMODB_TRANSACT_ITEM_ACTIONS.items() if needed == action]
+        items = [item[kind] for item in data["TransactItems"] for kind in kinds if kind in item]
+    found = (_leading_key(item) for item in items)
+    return sorted({key for key in found if key})
+
+
+def _leading_key(item: Mapping[str, Any]) -> str:
+    table = dynamodb._tables.get(str(item.get("TableName", "")).rpartition("/")[2])
+    if not table:
+        return ""
+    key = table["pk_name"]
+    value = (item.get("Item") or item.get("Key") or {}).get(key)
+    names, values = item.get("ExpressionAttributeNames") or {}, item.get("ExpressionAttributeValues") or {}
+    for name, variable in re.findall(r"([#\w]+)\s*=\s*(:\w+)", item.get("KeyConditionExpression") or ""):
+        if names.get(name, name) == key:
+            value = values.get(variable)
+    return next(iter(value.values()), "") if isinstance(value, dict) else ""
 
 
 def _namespace(body: bytes, headers: Mapping[str, str]) -> str:

@@ -2,7 +2,8 @@
 
 The host writes `faults.json` (see `Emulator.fail_next`), a list of `{"call": "PutEvents", "code": "…"}` for a whole
 call and `{"call": "PutEventsEntries", "entries": [3, 7], "code": "…"}` for some of its entries. With `holding`, a text,
-it waits for a call whose input holds that text. Each is used once.
+it waits for a call whose input holds that text. `Run` is the run of a function, however it was started: it fails as one
+that Lambda had to end. Each is used once.
 """
 
 import json
@@ -20,6 +21,13 @@ def open_in(folder: Path) -> None:
     _file = folder / "faults.json"
 
 
+def write(file: Path, faults: list[dict[str, Any]]) -> None:
+    """Put `faults` in the place of those in `file`, at once: host and emulator read it while the other writes."""
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(faults))
+    new.replace(file)
+
+
 def take(call: str, text: str = "") -> dict[str, Any] | None:
     """The first ordered fault of `call`, whose input is `text`; it is used up by this."""
     with _lock:
@@ -29,6 +37,6 @@ def take(call: str, text: str = "") -> dict[str, Any] | None:
         for position, fault in enumerate(faults):
             if fault["call"] == call and fault.get("holding", "") in text:
                 del faults[position]
-                _file.write_text(json.dumps(faults))
+                write(_file, faults)
                 return fault
     return None

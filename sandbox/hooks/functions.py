@@ -49,6 +49,7 @@ _route_failure = lambda_svc._route_async_failure
 _send_stream_failure = lambda_svc._send_ddb_stream_failure_record
 _all_mappings = lambda_svc._iter_all_esms
 _create_mapping = lambda_svc._create_esm
+_restore_positions = lambda_svc._restore_esm_positions
 _invoke_proxy = apigateway._invoke_lambda_proxy
 _mappings_refused: set[str] = set()
 
@@ -62,6 +63,7 @@ def install() -> None:
     lambda_svc._send_ddb_stream_failure_record = send_stream_failure
     lambda_svc._iter_all_esms = mappings
     lambda_svc._create_esm = create_mapping
+    lambda_svc._restore_esm_positions = restore_positions
     apigateway._invoke_lambda_proxy = invoke_proxy
     sns._deliver_to_lambda = deliver_from_topic
 
@@ -242,6 +244,12 @@ def create_mapping(data: dict[str, Any]) -> Any:
         message = f"The provided execution role does not have permissions to call {action} on {service.upper()}"
         return error_response_json("InvalidParameterValueException", message, 400)
     return _create_mapping(data)
+
+
+def restore_positions(store: Any, positions: Any) -> None:
+    """Restored positions, but none in tables' streams: their records are not saved, so it would skip what comes."""
+    if store is not lambda_svc._dynamodb_stream_positions:
+        _restore_positions(store, positions)
 
 
 def _missing_action(role: str, source: str) -> str | None:

@@ -11,6 +11,8 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
+from sandbox.hooks import faults
+
 _MARK = "signalbox-raised"
 _ENDS = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
 _STAYS = (
@@ -31,7 +33,9 @@ def install() -> None:
 
 
 def execute_warm(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
-    """Run a function; an exception that it raised is an error."""
+    """Run a function; an exception that it raised is an error, as is the fault that a test has ordered for the run."""
+    if fault := faults.take("Run", json.dumps(event, default=str)):
+        return {"body": {"errorType": fault["code"], "errorMessage": "fault ordered by a test"}, "error": True}
     result = _execute_warm(func, event, request_id)
     body = result.get("body")
     if not isinstance(body, dict) or _MARK not in body:

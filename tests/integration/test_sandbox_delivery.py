@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.emulator import ACCOUNT, REGION, Emulator
+from sandbox.emulator import ACCOUNT, REGION, Emulator, EmulatorError
+from sandbox.received import read
 
 BUS = "park"
 RULE_ARN = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{BUS}/r"
@@ -539,6 +540,133 @@ def test_a_schedule_reaches_its_target_by_its_role(park: Park) -> None:
         Name="allowed", ScheduleExpression=soon, FlexibleTimeWindow={"Mode": "OFF"}, Target=target
     )
     assert json.loads(park.messages(url, 30)[0]["Body"]) == {"tick": 1}
+
+
+def test_a_rule_with_a_schedule_starts_at_once_when_told_if_the_function_lets_it(park: Park) -> None:
+    arn = function(park.emulator, "clock", "def handle(event, context):\n    pass\n", _worker(park, "clock"))
+    lambdas = park.emulator.client("lambda")
+    made = park.events.put_rule(Name="clockwork", ScheduleExpression="rate(5 minutes)")["RuleArn"]
+    park.events.put_targets(Rule="clockwork", Targets=[{"Id": "t", "Arn": arn}])
+
+    def statuses() -> list[str]:
+        return [each["status"] for each in park.records("delivery") if each["rule"] == "clockwork"]
+
+    try:
+        park.emulator.fire("clockwork")
+        eventually(lambda: statuses() == ["lost"])
+        lambdas.add_permission(
+            FunctionName="clock",
+            StatementId="s",
+            Action="lambda:InvokeFunction",
+            Principal="events.amazonaws.com",
+            SourceArn=made,
+        )
+        park.emulator.fire("clockwork")
+        eventually(lambda: statuses() == ["lost", "delivered"])
+        eventually(lambda: any(each["function"] == "clock" for each in park.records("function")))
+        with pytest.raises(EmulatorError):
+            park.emulator.fire("r")
+    finally:
+        park.events.remove_targets(Rule="clockwork", Ids=["t"])
+        park.events.delete_rule(Name="clockwork")
+
+
+def test_a_run_that_a_test_lets_fail_is_logged_as_a_failure(park: Park) -> None:
+    function(park.emulator, "ended", "def handle(event, context):\n    return event\n", _worker(park, "ended"))
+    lambdas = park.emulator.client("lambda")
+    park.emulator.fail_next("Run", code="Runtime.ExitError", holding="wheel")
+    assert lambdas.invoke(FunctionName="ended", Payload='"train"')["Payload"].read() == b'"train"'
+    failed = lambdas.invoke(FunctionName="ended", Payload='"wheel"')
+    assert failed["FunctionError"] == "Unhandled"
+    assert json.loads(failed["Payload"].read())["errorType"] == "Runtime.ExitError"
+    assert lambdas.invoke(FunctionName="ended", Payload='"wheel"')["Payload"].read() == b'"wheel"'
+
+
+def test_partition_keys_that_a_policy_names_count_in_transactions_and_queries(park: Park) -> None:
+    _table(park.emulator, "keyed")
+    iam = park.emulator.client("iam")
+    statement = {
+        "Effect": "Allow",
+        "Action": ["dynamodb:PutItem", "dynamodb:ConditionCheckItem", "dynamodb:Query"],
+        "Resource": "*",
+        "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["a"]}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.create_user(UserName="keyed")
+    iam.put_user_policy(UserName="keyed", PolicyName="p", PolicyDocument=document)
+    key = iam.create_access_key(UserName="keyed")["AccessKey"]
+    tables = park.emulator.client(
+        "dynamodb", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+    )
+
+    def put(pk: str) -> Any:
+        return {"Put": {"TableName": "keyed", "Item": {"PK": {"S": pk}}}}
+
+    def check(pk: str) -> Any:
+        condition = "attribute_not_exists(PK)"
+        return {"ConditionCheck": {"TableName": "keyed", "Key": {"PK": {"S": pk}}, "ConditionExpression": condition}}
+
+    def query(pk: str) -> Any:
+        return tables.query(
+            TableName="keyed",
+            KeyConditionExpression="#k = :k",
+            ExpressionAttributeNames={"#k": "PK"},
+            ExpressionAttributeValues={":k": {"S": pk}},
+        )
+
+    tables.transact_write_items(TransactItems=[put("a")])
+    assert query("a")["Count"] == 1
+    for denied in (
+        lambda: tables.transact_write_items(TransactItems=[put("a"), put("b")]),
+        lambda: tables.transact_write_items(TransactItems=[put("a"), check("b")]),
+        lambda: tables.put_item(TableName="keyed", Item={"PK": {"S": "b"}}),
+        lambda: query("b"),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            denied()
+
+
+def test_a_table_s_stream_starts_its_function_also_after_a_restart(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path / "streaming")
+    emulator.start()
+    try:
+        stream = _table(
+            emulator, "streaming", StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+        )
+        actions = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"]
+        may = {"Effect": "Allow", "Action": [f"dynamodb:{action}" for action in actions], "Resource": stream}
+        arn = role(emulator, "reader", "lambda.amazonaws.com", may)
+        function(emulator, "reader", "def handle(event, context):\n    pass\n", arn)
+        emulator.client("lambda").create_event_source_mapping(
+            FunctionName="reader", EventSourceArn=stream, StartingPosition="TRIM_HORIZON"
+        )
+
+        def write(pk: str) -> None:
+            emulator.client("dynamodb").put_item(TableName="streaming", Item={"PK": {"S": pk}})
+            eventually(lambda: any(pk in json.dumps(each) for each in read(emulator).of("function")), 30)
+
+        write("before")
+        emulator.stop()
+        emulator.start()
+        write("after")
+    finally:
+        emulator.stop()
+
+
+def _worker(park: Park, name: str) -> str:
+    return role(park.emulator, name, "lambda.amazonaws.com")
+
+
+def _table(emulator: Emulator, name: str, **more: Any) -> str:
+    """The ARN of its stream, if it has one."""
+    made = emulator.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "PK", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        **more,
+    )["TableDescription"]
+    return made.get("LatestStreamArn", "")
 
 
 def test_an_emulator_whose_state_is_deleted_ends_by_itself(tmp_path: Path) -> None:

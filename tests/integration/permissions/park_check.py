@@ -1,6 +1,6 @@
 """One check of the whole theme park: everything that a permission is for happens once, and is looked for at its end.
 
-A check takes about a second when all is well. Each makes events of its own (a fresh `mark` in the rides' names), so
+A check takes one to two seconds when all is well. Each makes events of its own (a fresh `mark` in the rides' names), so
 that what an earlier one left behind cannot speak for it. For a new permission: send what needs it (`_send`, `_calls`),
 and look for what comes of it (`PROBES`).
 """
@@ -23,7 +23,17 @@ from botocore.credentials import Credentials
 from sandbox.emulator import ACCOUNT, HOST, REGION, Emulator
 from sandbox.received import Received, Record, read
 from sandbox.stack import PARK_TOPIC, Sandbox
+from signalbox.aws.store import DynamoStore
+from signalbox.classic import mark as rule_mark
+from signalbox.model import Route
+from signalbox.names import rule_name
+from signalbox.store import EVENTS, HISTORY, OVERRIDE, PK, SK, SYNC, Item, declared_config, sync_item
 
+RECONCILER = "rule_sync"
+EDITED = "outage"
+"""The event whose routes are edited."""
+TARGET = "maintenance-email"
+"""A destination that its routes may name."""
 OUTAGES = "/aws/events/theme-park-outages"
 SOURCE = "themepark.rides"
 STRANGER = "permission-check"
@@ -35,6 +45,8 @@ QUIET_SECONDS = 0.6
 """Nothing under way for this long: nothing more will come."""
 POLLER_SECONDS = 5.0
 """A message in the retry queue may take this long to reach the Router: Lambda's poller looks every second."""
+STREAM_SECONDS = 2.5
+"""An edit may take this long to start the reconciler: after a failure the poller of the stream waits for a second."""
 PATIENCE_SECONDS = 120.0
 """For all that is under way to end."""
 
@@ -70,6 +82,10 @@ class Seen:
     retry: Sequence[Record]
     answers: Mapping[str, int]
     """HTTP statuses by what was asked."""
+    rules: Mapping[str, Sequence[str]]
+    """The ids of the targets of the rules that are the check's own, by route."""
+    notes: Mapping[str, Item]
+    """What the reconciler did last, by event."""
 
     def ride(self, name: str) -> str:
         return f"{self.mark}-{name}"
@@ -101,6 +117,22 @@ class Seen:
             for each in self.undelivered
         )
 
+    def edit_noticed(self) -> bool:
+        """Did the check's edit start the reconciler?"""
+        return any(self.mark in json.dumps(each["event"].get("Records")) for each in self._reconciled())
+
+    def clock_noticed(self) -> bool:
+        """Did the schedule start the reconciler?"""
+        return any(each["event"].get("detail-type") == "Scheduled Event" for each in self._reconciled())
+
+    def noted(self) -> bool:
+        """Does the reconciler say that the rule follows the check's edit?"""
+        routes = json.loads(self.notes[EDITED]["Routes"]) if EDITED in self.notes else {}
+        return routes.get(f"{self.mark}-new", {}).get("state") == "in-step"
+
+    def _reconciled(self) -> list[Record]:
+        return self.received.of("function", function=f"{self.stack}-{RECONCILER}")
+
 
 PROBES: Mapping[str, Callable[[Seen], bool]] = {
     "metric of a ride": lambda seen: any(
@@ -123,8 +155,19 @@ PROBES: Mapping[str, Callable[[Seen], bool]] = {
     "reader lists events": lambda seen: seen.answers["reader GET /events"] == 200,
     "reader cannot write": lambda seen: seen.answers["reader POST"] == 403,
     "operator reads": lambda seen: seen.answers["operator GET /event"] == 200,
-    "operator writes": lambda seen: seen.answers["operator POST"] in (400, 404, 501),
+    "operator writes": lambda seen: seen.answers["operator POST"] == 200,
     "others cannot read": lambda seen: seen.answers["other GET /event"] == 403,
+    "edit starts the reconciler": Seen.edit_noticed,
+    "schedule starts the reconciler": Seen.clock_noticed,
+    "rule of a route made at run time": lambda seen: list(seen.rules.get(f"{seen.mark}-new", ())) == [TARGET],
+    "rule of no route gone": lambda seen: f"{seen.mark}-stray" not in seen.rules,
+    "reconciler notes what it did": Seen.noted,
+    "note on an event that is no more gone": lambda seen: seen.mark not in seen.notes,
+    "metric of the reconciler": lambda seen: any(
+        each["namespace"] == "Signalbox" and each["dimensions"] == {"Stack": seen.stack}
+        for each in seen.received.of("metric")
+    ),
+    "event that the reconciler fails on undelivered": lambda seen: seen.failed(RECONCILER, f'"{seen.mark}"'),
 }
 LATE_PROBES: Mapping[str, Callable[[Seen], bool]] = {
     "outage of the throttled target, in the end": lambda seen: seen.told("mail", "throttled"),
@@ -143,6 +186,10 @@ class ParkCheck:
         self._events, self._lambda, self._logs = (emulator.client(name) for name in ("events", "lambda", "logs"))
         self._retry: str = self._sqs.get_queue_url(QueueName=f"{self._bus}-retry")["QueueUrl"]
         self._functions = [each["FunctionName"] for each in self._lambda.list_functions()["Functions"]]
+        self._store = DynamoStore(emulator.client("dynamodb"), outputs["store"])
+        event = self._store.get(EVENTS, EDITED)
+        assert event is not None
+        self._declared = declared_config(event)
 
     def run(self, *, to_the_end: bool = False) -> list[str]:
         """The names of what did not come.
@@ -150,8 +197,13 @@ class ParkCheck:
         `to_the_end`: waits for all that the Router tries again, so the throttled target must also get its event.
         """
         mark, since = uuid4().hex[:12], time.time()
+        self._emulator.fail_next("Invoke", code="ResourceConflictException", holding=f"{mark}-throttled")
+        self._emulator.fail_next("Run", code="Runtime.ExitError", holding=_unreadable(RECONCILER, mark))
+        self._leave_behind(mark)
+        self._emulator.fire(f"{self._bus}-{RECONCILER}-schedule")
+        self._settle()  # one pass at a time: the edit's would have to wait for a second
         with ThreadPoolExecutor(3) as pool:
-            calls = {name: pool.submit(call) for name, call in self._calls().items()}
+            calls = {name: pool.submit(call) for name, call in self._calls(mark).items()}
             self._send(mark)
             answers = {name: call.result() for name, call in calls.items()}
         failed = self._outcome(mark, since, answers, to_the_end)
@@ -159,14 +211,36 @@ class ParkCheck:
             self._sqs.purge_queue(QueueUrl=queue)
         return failed
 
-    def _calls(self) -> dict[str, Callable[[], int]]:
+    def _leave_behind(self, mark: str) -> None:
+        """A rule of ours that no route asks for, and a note on an event that is not there: work for the reconciler."""
+        name = rule_name(EDITED, f"{mark}-stray")
+        self._events.put_rule(
+            Name=name,
+            EventBusName=self._bus,
+            EventPattern=json.dumps({"source": [mark]}),
+            Description=rule_mark(self._bus, Route(EDITED, f"{mark}-stray", ())),
+        )
+        target = {"Id": TARGET, "Arn": _arn("sns", f"{self._bus}-{TARGET}")}
+        answer = self._events.put_targets(Rule=name, EventBusName=self._bus, Targets=[target])
+        assert answer["FailedEntryCount"] == 0, answer
+        self._store.put(sync_item(mark, at="", revision=0, routes={}))
+
+    def _settle(self) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while self._emulator.get("/_signalbox/pending")["pending"]:
+            assert time.monotonic() < until, f"work is still under way after {PATIENCE_SECONDS} s"
+            time.sleep(POLL_SECONDS)
+
+    def _calls(self, mark: str) -> dict[str, Callable[[], int]]:
         reader, operator, other = (self._callers[name] for name in ("reader", "operator", "other"))
+        new = {"pattern": {"rideId": [f"{mark}-new"]}, "targets": [{"topic": TARGET}]}
+        edit = json.dumps({**self._declared, f"{mark}-new": new})
         return {
+            "operator POST": lambda: operator("POST", f"/route/{EDITED}", edit),
             "reader GET /event": lambda: reader("GET", "/event/outage"),
             "reader GET /events": lambda: reader("GET", "/events"),
             "reader POST": lambda: reader("POST", "/route/no-such-event", "{}"),
             "operator GET /event": lambda: operator("GET", "/event/outage"),
-            "operator POST": lambda: operator("POST", "/route/no-such-event", "{}"),
             "other GET /event": lambda: other("GET", "/event/outage"),
         }
 
@@ -174,7 +248,6 @@ class ParkCheck:
         def ride(name: str, **more: Any) -> dict[str, Any]:
             return {"rideId": f"{mark}-{name}", "inService": False, "wait": 7, "lastUpdated": 0, **more}
 
-        self._emulator.fail_next("Invoke", code="ResourceConflictException", holding=f"{mark}-throttled")
         entries = [
             ("waitTimes", ride("throttled")),
             ("waitTimes", ride("unfit", wait="soon")),
@@ -197,9 +270,10 @@ class ParkCheck:
         rides = [ride("open", inService=True), ride("closed"), {"wait": f"{mark}-broken"}]
         message = {"type": "summary", "msg": json.dumps(rides)}
         self._sns.publish(TopicArn=_arn("sns", PARK_TOPIC), Message=json.dumps(message))
-        # What the outage function cannot read.
-        payload = json.dumps({"mark": mark})
-        self._lambda.invoke(FunctionName=f"{self._bus}-outage", InvocationType="Event", Payload=payload)
+        # What the outage function cannot read, and what ends the reconciler.
+        for function in ("outage", RECONCILER):
+            payload = _unreadable(function, mark)
+            self._lambda.invoke(FunctionName=f"{self._bus}-{function}", InvocationType="Event", Payload=payload)
         again = {
             "event": {
                 "version": "0",
@@ -219,26 +293,34 @@ class ParkCheck:
         self._sqs.send_message(QueueUrl=self._retry, MessageBody=json.dumps(again))
 
     def _outcome(self, mark: str, since: float, answers: Mapping[str, int], to_the_end: bool) -> list[str]:
-        quiet_since, size, looked = time.monotonic(), -1, False
+        quiet_since, size, failed = time.monotonic(), -1, None
         until = quiet_since + PATIENCE_SECONDS
         while time.monotonic() < until:
             now = self._emulator.records.stat().st_size
             if now != size or self._emulator.get("/_signalbox/pending")["pending"]:
-                quiet_since, size, looked = time.monotonic(), now, False
+                quiet_since, size, failed = time.monotonic(), now, None
                 time.sleep(POLL_SECONDS)
                 continue
             waiting, delayed = self._retries()
             if to_the_end and delayed:
-                quiet_since, looked = time.monotonic(), False
+                quiet_since, failed = time.monotonic(), None
             quiet = time.monotonic() - quiet_since
-            over = quiet >= (POLLER_SECONDS if waiting else QUIET_SECONDS)
-            if over or (quiet >= LOOK_SECONDS and not looked):
-                looked = True
+            if failed is None and quiet >= LOOK_SECONDS:
                 failed = self._look(mark, since, answers, to_the_end)
-                if over or not failed:
-                    return failed
+                size = self._emulator.records.stat().st_size  # looking is recorded, too
+                if not failed:
+                    return []
+            if failed and quiet >= self._patience(failed, answers, waiting):
+                return self._look(mark, since, answers, to_the_end)
             time.sleep(POLL_SECONDS)
         raise AssertionError(f"work is still under way after {PATIENCE_SECONDS} s")
+
+    def _patience(self, failed: Sequence[str], answers: Mapping[str, int], waiting: int) -> float:
+        """For how long it must be quiet until nothing more can come."""
+        if waiting:
+            return POLLER_SECONDS
+        edited = answers["operator POST"] == 200
+        return STREAM_SECONDS if edited and "edit starts the reconciler" in failed else QUIET_SECONDS
 
     def _retries(self) -> tuple[int, int]:
         """Messages in the retry queue that wait for the poller or are with it, and those that are delayed."""
@@ -251,7 +333,17 @@ class ParkCheck:
     def _look(self, mark: str, since: float, answers: Mapping[str, int], to_the_end: bool) -> list[str]:
         received = read(self._emulator, since)
         queues = {url: received.queues.get(url.rpartition("/")[2], []) for url in (self._undelivered, self._retry)}
-        seen = Seen(self._bus, mark, received, queues[self._undelivered], queues[self._retry], answers)
+        rules = _rules(self._events, self._bus, rule_name(EDITED, mark))
+        seen = Seen(
+            stack=self._bus,
+            mark=mark,
+            received=received,
+            undelivered=queues[self._undelivered],
+            retry=queues[self._retry],
+            answers=answers,
+            rules={name.removeprefix(f"{EDITED}."): targets for name, targets in rules.items()},
+            notes={item[SK].removeprefix("event#"): item for item in self._store.partition(SYNC)},
+        )
         probes = {**PROBES, **(LATE_PROBES if to_the_end else {})}
         failed = [name for name, came in probes.items() if not came(seen)]
         return failed + [f"log of {name}" for name in self._functions if not self._logged(name, received, since)]
@@ -276,12 +368,51 @@ def prepared(sandbox: Sandbox) -> Iterator[ParkCheck]:
     undelivered = _arn("sqs", outputs["undelivered"].rpartition("/")[2])
     host = urlsplit(outputs["api"]).netloc
     with ExitStack() as stack:
+        _edits_undone(emulator, stack, outputs)
         _fail_at_once(emulator, stack)
         _unreachable_target(emulator, stack, outputs["bus"], undelivered)
         _unreachable_subscriber(emulator, stack, f"{outputs['bus']}-metrics", undelivered)
         policies = {"reader": outputs["reader-policy"], "operator": outputs["operator-policy"], "other": None}
         callers = {name: Caller(_user(emulator, stack, name, arn), host) for name, arn in policies.items()}
         yield ParkCheck(emulator, outputs, callers)
+
+
+def _edits_undone(emulator: Emulator, stack: ExitStack, outputs: Mapping[str, Any]) -> None:
+    """In the end the store says of edits what it says now, and the rules are what they are now."""
+    store, events, bus = (
+        DynamoStore(emulator.client("dynamodb"), outputs["store"]),
+        emulator.client("events"),
+        outputs["bus"],
+    )
+    edits, rules = _edits(store), _rules(events, bus)
+
+    def undo() -> None:
+        for key in _edits(store).keys() - edits.keys():
+            store.delete(*key)
+        for item in edits.values():
+            store.put(item)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while _rules(events, bus) != rules:
+            assert time.monotonic() < until, "the rules are not as they were"
+            time.sleep(POLL_SECONDS)
+
+    stack.callback(undo)
+
+
+def _edits(store: DynamoStore) -> dict[tuple[str, str], Item]:
+    return {(item[PK], item[SK]): item for partition in (OVERRIDE, HISTORY) for item in store.partition(partition)}
+
+
+def _rules(events: Any, bus: str, prefix: str = "") -> dict[str, list[str]]:
+    """The ids of the targets of the bus's rules, by rule."""
+    found = {}
+    for page in events.get_paginator("list_rules").paginate(
+        EventBusName=bus, **({"NamePrefix": prefix} if prefix else {})
+    ):
+        for rule in page["Rules"]:
+            targets = events.list_targets_by_rule(Rule=rule["Name"], EventBusName=bus)["Targets"]
+            found[rule["Name"]] = sorted(target["Id"] for target in targets)
+    return found
 
 
 def _fail_at_once(emulator: Emulator, stack: ExitStack) -> None:
@@ -332,6 +463,10 @@ def _user(emulator: Emulator, stack: ExitStack, who: str, policy: str | None) ->
     key = iam.create_access_key(UserName=name)["AccessKey"]
     stack.callback(iam.delete_access_key, UserName=name, AccessKeyId=key["AccessKeyId"])
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def _unreadable(function: str, mark: str) -> str:
+    return json.dumps({"mark": mark, "for": function})
 
 
 def _arn(service: str, resource: str) -> str:

@@ -32,7 +32,8 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A policy, a statement of one that has several, or one of several actions or resources that a statement lists.
+    """A policy, a statement of one that has several, or one of several values that a statement lists: actions,
+    resources, what a condition lets a key be. `path` leads to that list.
 
     Services that a statement lists are taken together: where AWS asks for two (for EventBridge to write logs), it says
     so of the pair.
@@ -40,15 +41,16 @@ class Grant:
 
     policy: Policy
     statement: int | None = None
-    element: str = ""
+    path: tuple[str, ...] = ()
     value: str = ""
 
     def __str__(self) -> str:
         if self.statement is None:
             return f"{self.policy.name}, all of it"
         statement = self.policy.read()["Statement"][self.statement]
-        actions = self.value if self.element == "Action" else ", ".join(_listed(statement["Action"]))
-        only = f" on {self.value}" if self.element == "Resource" else ""
+        actions = self.value if self.path == ("Action",) else ", ".join(_listed(statement["Action"]))
+        only = f" on {self.value}" if self.path == ("Resource",) else ""
+        only = f" for {self.path[-1]} {self.value}" if self.path[:1] == ("Condition",) else only
         return f"{self.policy.name}, statement {self.statement}: {actions}{only}"
 
     @contextmanager
@@ -66,26 +68,24 @@ class Grant:
         changed = copy.deepcopy(document)
         if self.statement is None:
             changed["Statement"] = []
-        elif not self.element:
+        elif not self.path:
             del changed["Statement"][self.statement]
         else:
-            changed["Statement"][self.statement][self.element].remove(self.value)
+            _at(changed["Statement"][self.statement], self.path).remove(self.value)
         return changed
 
 
 def grants(policy: Policy) -> list[Grant]:
-    """All that can be taken away of a policy: the whole, each statement, each action and each resource."""
+    """All that can be taken away of a policy: the whole, each statement, each value of its lists."""
     found = [Grant(policy)]
     statements = policy.read()["Statement"]
     for index, statement in enumerate(statements):
-        lists = {element: _listed(statement.get(element, [])) for element in ("Action", "Resource")}
         found += [Grant(policy, index)] if len(statements) > 1 else []
-        found += [
-            Grant(policy, index, element, value)
-            for element, values in lists.items()
-            for value in values
-            if len(values) > 1
-        ]
+        conditions = statement.get("Condition", {}).items()
+        paths = [("Action",), ("Resource",), *(("Condition", test, key) for test, keys in conditions for key in keys)]
+        for path in paths:
+            values = _listed(_at(statement, path))
+            found += [Grant(policy, index, path, value) for value in values if len(values) > 1]
     return found
 
 
@@ -300,6 +300,13 @@ def _not_empty(document: Document, action: str, resource: str | None) -> Documen
     if resource != "*":
         denial["Principal"] = {"AWS": "*"}
     return {**document, "Statement": [denial]}
+
+
+def _at(statement: Document, path: tuple[str, ...]) -> Any:
+    value: Any = statement
+    for key in path:
+        value = value.get(key, [])
+    return value
 
 
 def _is_default(policy: Policy) -> bool:
