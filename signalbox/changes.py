@@ -118,13 +118,14 @@ def _samples(
     event: Event, before: Event | None, old: Route | None, after: Event | None, new: Route | None
 ) -> tuple[str, ...]:
     was, now = _matcher(before, old), _matcher(after, new)
+    asked = {key for route in (old, new) if route and route.pattern for key in route.pattern}
     found = []
     for index, sample in enumerate(event.samples, start=1):
         whole = sample_event(event, sample)
         taken, took = bool(now and now.matches(whole)), bool(was and was.matches(whole))
         if taken != took:
             way = "is now taken, was not" if taken else "is no longer taken"
-            found.append(f"sample {index}{_hint(sample.detail)} {way}")
+            found.append(f"sample {index}{_hint(sample.detail, asked)} {way}")
     return tuple(found)
 
 
@@ -138,10 +139,12 @@ def _matcher(event: Event | None, route: Route | None) -> Pattern | None:
         return None
 
 
-def _hint(detail: Any) -> str:
+def _hint(detail: Any, asked: set[str]) -> str:
+    """What tells a sample from the others: first the fields that the patterns ask for."""
     if not isinstance(detail, Mapping):
         return ""
     plain = [(key, value) for key, value in detail.items() if isinstance(value, str | int | float | bool)]
+    plain.sort(key=lambda pair: pair[0] not in asked)
     shown = ", ".join(f"{key}={_short(value)}" for key, value in plain[:SHOWN_FIELDS])
     return f" ({shown})" if shown else ""
 

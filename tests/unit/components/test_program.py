@@ -137,4 +137,4 @@ def test_a_preview_says_in_words_what_changes_for_routing():
     said = "\n".join(program().said)
     assert "routing: 4 routes added" in said
     assert "outage/call-maintenance: added, to topic maintenance-sms" in said
-    assert "outage/call-maintenance: sample 1 (rideId=ride-000, type=Emergency) is now taken, was not" in said
+    assert "outage/call-maintenance: sample 1 (type=Emergency, rideId=ride-000) is now taken, was not" in said

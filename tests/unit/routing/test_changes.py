@@ -40,8 +40,8 @@ def test_a_changed_pattern_names_the_samples_that_go_elsewhere():
     after = events({"a": {"pattern": {"type": ["Warning"]}, **MAIL}})
     assert said(before, after) == [
         "outage/a: the pattern changes",
-        "outage/a: sample 1 (rideId=ride-001, type=Info) is no longer taken",
-        "outage/a: sample 2 (rideId=ride-002, type=Warning) is now taken, was not",
+        "outage/a: sample 1 (type=Info, rideId=ride-001) is no longer taken",
+        "outage/a: sample 2 (type=Warning, rideId=ride-002) is now taken, was not",
     ]
 
 
