@@ -93,8 +93,8 @@ def test_from_nothing_to_nothing(project: Project):
     assert "outage/call-maintenance: the pattern changes" in told
     assert re.search(r"outage/call-maintenance: sample 2 .*type=Warning.* is now taken, was not", told)
     assert project.operations() == {
-        "eventRule:EventRule outage/call-maintenance": "update",
-        "tableItem:TableItem outage-item": "update",
+        "EventRule outage/call-maintenance": "update",
+        "TableItem outage-item": "update",
     }
     project.up()
     rule = sandbox.emulator.client("events").describe_rule(Name="outage.call-maintenance", EventBusName="signalbox-dev")
