@@ -36,11 +36,11 @@ def plan(stack_name: str | None, config_file: Path | None, base: str | None, as_
     those of a git revision (needs none).
     """
     stack = read_stack(stack_name, config_file)
-    definitions = _definitions(stack, stack.root, "this folder")
+    definitions = _definitions(stack, stack.mappings, stack.functions, "this folder")
     notes: list[str] = []
     if base is not None:
         with tempfile.TemporaryDirectory() as folder:
-            before = _definitions(stack, _checkout(stack, base, Path(folder)), base).events
+            before = _definitions(stack, *_checkout(stack, base, Path(folder)), base).events
         after: Mapping[str, Event] = definitions.events
     else:
         before, after, notes = _against_store(stack, definitions)
@@ -55,11 +55,10 @@ def plan(stack_name: str | None, config_file: Path | None, base: str | None, as_
             click.echo(line)
 
 
-def _definitions(stack: Stack, root: Path, where: str) -> Definitions:
-    mappings = root / stack.mappings.relative_to(stack.root)
+def _definitions(stack: Stack, mappings: Path, functions: Path, where: str) -> Definitions:
     definitions, problems = read(
         mappings,
-        root / stack.functions.relative_to(stack.root),
+        functions,
         own_bus=stack.name,
         rules_quota=stack.rules_quota,
         source=stack.get("source"),
@@ -70,9 +69,14 @@ def _definitions(stack: Stack, root: Path, where: str) -> Definitions:
     return definitions
 
 
-def _checkout(stack: Stack, revision: str, folder: Path) -> Path:
-    """The definitions of a git revision, below `folder`."""
-    parts = [str(path.relative_to(stack.root)) for path in (stack.mappings, stack.functions)]
+def _checkout(stack: Stack, revision: str, folder: Path) -> tuple[Path, Path]:
+    """The mappings and the functions of a git revision, below `folder`."""
+    if not stack.mappings.resolve().is_relative_to(stack.root.resolve()):
+        raise click.ClickException(
+            f"{stack.mappings} is outside {stack.root}, whose revisions --base compares; fix: leave --base away to "
+            "compare with the event store, or set signalbox:mappings to a folder of this project"
+        )
+    parts = [str(path.resolve().relative_to(stack.root.resolve())) for path in (stack.mappings, stack.functions)]
     done = subprocess.run(
         ["git", "archive", "--format=tar", revision, "--", *parts], cwd=stack.root, capture_output=True, check=False
     )
@@ -80,7 +84,7 @@ def _checkout(stack: Stack, revision: str, folder: Path) -> Path:
         raise click.ClickException(f"git has no {', '.join(parts)} at {revision}: {done.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
-    return folder
+    return folder / parts[0], folder / parts[1]
 
 
 def _against_store(

@@ -25,6 +25,7 @@ from tests.integration.left_over import left_over
 
 BUS = "signalbox-dev"
 WARNINGS = {"type": ["Emergency", "Warning"]}
+_ENVIRONMENT = threading.Lock()
 
 
 class Stack:
@@ -69,7 +70,8 @@ class Stack:
         file.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def api(self) -> Api:
-        with pytest.MonkeyPatch.context() as patch:
+        # One at a time: of two that overlap, the second would put back what the first had set.
+        with _ENVIRONMENT, pytest.MonkeyPatch.context() as patch:
             for name, value in self.sandbox.environment().items():
                 patch.setenv(name, value)
             return Api(read_stack("dev", self.sandbox.config_file, ROOT))

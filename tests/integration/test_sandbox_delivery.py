@@ -71,7 +71,8 @@ class Park:
         return found
 
     def records(self, kind: str) -> list[dict[str, Any]]:
-        lines = self.emulator.records.read_text().splitlines()
+        # The last line may be half written.
+        lines = [line for line in self.emulator.records.read_text().splitlines(keepends=True) if line.endswith("\n")]
         return [each for each in map(json.loads, lines) if each["kind"] == kind]
 
     def status_of(self, event: str) -> str:

@@ -34,7 +34,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PULUMI_STACK", raising=False)
+    for name in ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE"):
+        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
@@ -95,3 +96,13 @@ def test_which_stack_is_asked_when_there_are_several(project):
     assert done.exit_code == 2
     assert "dev, prod" in done.output
     assert plan("--base", "HEAD", "--stack", "prod").exit_code == 0
+
+
+def test_definitions_outside_the_project_have_no_revision_and_that_is_said(project, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "mappings"
+    (project / "mappings").rename(outside)
+    (project / "Pulumi.dev.yaml").write_text(f"config: {{signalbox:mappings: {outside}}}\n")
+    done = plan("--base", "HEAD")
+    assert done.exit_code == 1
+    assert "outside" in done.output
+    assert "fix: " in done.output
