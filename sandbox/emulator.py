@@ -320,7 +320,7 @@ def interpreter() -> Path:
 def _code_digest() -> str:
     """Names the code that runs inside the emulator, so that it is restarted when that has changed."""
     files = [LAUNCHER, REQUIREMENTS, *sorted((LAUNCHER.parent / "hooks").glob("*.py"))]
-    files += sorted((ROOT / "signalbox" / "patterns").glob("*.py"))
+    files += [*sorted((ROOT / "signalbox" / "patterns").glob("*.py")), ROOT / "signalbox" / "transform.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 

@@ -87,7 +87,7 @@ def _received(
             f"{rule_name(kind.id, route.name)}",
             "aws.events.event.ingestion-time": event["time"],
         }
-        text = transformed(target.input, event, variables)
+        text = transformed(target.input.paths, target.input.template, event, variables)
         try:
             made["receives"] = json.loads(text)
         except ValueError:  # texts line by line
