@@ -11,6 +11,7 @@ from components.event_routes import EventRoutes, EventRoutesArgs
 from components.event_store import EventStore, EventStoreArgs
 from components.event_store_wrapper import EventStoreWrapper, EventStoreWrapperArgs
 from components.feeds import Feeds, FeedsArgs
+from components.flows import Flows, FlowsArgs, silent_ends_rule
 from components.inputs import RULE_SYNC, WRAPPER, pack_code, processing, read_definitions, read_plan, read_scope
 from components.lambda_function import LambdaSettings
 from components.layer import Layer, LayerArgs
@@ -21,7 +22,7 @@ from components.router import Router, RouterArgs
 from components.rule_sync import RuleSync, RuleSyncArgs
 from components.settings import read_settings
 from components.triggers import Triggers, topics_of
-from signalbox.classic import ROUTER, feed_name, feeds
+from signalbox.classic import DEFAULT_BUS, ROUTER, feed_name, feeds
 
 ROOT = Path(__file__).parent
 FUNCTIONS = ROOT / "functions"
@@ -46,11 +47,18 @@ bus = Bus(
         scope,
         archive_days=settings.archive_days,
         router_timeout=functions[ROUTER].timeout,
-        foreign_rules=tuple(scope.foreign_rule_arn(each, feed_name(scope.name, each)) for each in foreign),
+        foreign_rules=(
+            *(scope.foreign_rule_arn(each, feed_name(scope.name, each)) for each in foreign),
+            scope.foreign_rule_arn(DEFAULT_BUS, silent_ends_rule(scope)),
+        ),
         topics=topics_of(functions.values(), topics),
     ),
 )
 store = EventStore("store", EventStoreArgs(scope, settings.deletion_protection))
+flows = Flows(
+    "flows",
+    FlowsArgs(scope, definitions, store.table, bus.undelivered, bus.undelivered_policy, settings.log_retention_days),
+)
 layer = Layer(
     "layer",
     LayerArgs(scope, code.layer, settings.runtime, settings.architecture),
@@ -76,6 +84,8 @@ lambdas = LambdaSettings(
         "undelivered.arn": bus.undelivered.arn,
         "retry.url": bus.retry.url,
         "retry.arn": bus.retry.arn,
+        "flows.role": flows.role_arn,
+        "flows.logs": flows.log_destination,
     },
 )
 triggers = Triggers(
@@ -117,6 +127,7 @@ for event_id, event_plan in plan.events.items():
             undelivered=bus.undelivered.arn,
             registry=[
                 *registry.items,
+                *flows.items,
                 bus.undelivered_policy,
                 *destinations.permissions,
                 *([decisions[event_id]] if event_id in decisions else []),

@@ -25,6 +25,7 @@ from signalbox.problems import DefinitionError, Problem, errors
 from signalbox.reconcile import clashes
 from signalbox.reconcile.difference import Live
 from signalbox.reconcile.ports import RulesError
+from signalbox.registry import taken_names, targets_of
 from signalbox.store import StoreSnapshot
 
 SHOWN_LINES = 40
@@ -111,9 +112,11 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
     policy, faults = policy_of(settings.conflicts)
     _stop_on(faults)
     store, live = _read_live(settings, scope)
+    _stop_on(taken_names(definitions, store.flows))
+    targets = targets_of(definitions, store.flows)
     try:
         before = stored_events(store)
-        made = plan(definitions.events, store, policy, targets=definitions.targets(), rules_quota=settings.rules_quota)
+        made = plan(definitions.events, store, policy, targets=targets, rules_quota=settings.rules_quota)
     except (KeyError, TypeError, ValueError) as error:
         raise pulumi.RunError(
             f"the event store {scope.physical('store', 255)} holds an item that Signalbox did not write: {error!r}; "

@@ -4,14 +4,15 @@ Everybody who accepts a route asks here: the loader of definitions, the API, the
 definitions or from the store's `target` items; both say the same of each name.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from signalbox.classic import ROUTER
 from signalbox.model import Definitions, Destination, Function, Json, Target
 from signalbox.problems import Problem, did_you_mean
-from signalbox.store import SK
+from signalbox.store import ORIGIN_API, SK, Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ class Registry:
                 what=f"{target.name} does not take events of {event_id}",
                 got=written,
                 allowed=f"events {', '.join(entry.events)}" if entry.events else "none",
-                fix=f"add {event_id} to its `events:`, or choose another target",
+                fix=f"say `input: {event_id}` in the flow, or leave it out so that it takes every event"
+                if entry.kind == "flow"
+                else f"add {event_id} to its `events:`, or choose another target",
             )
         if runtime and not entry.runtime:
             return Problem(
@@ -72,6 +75,11 @@ class Registry:
                 fix="route to it in the definitions, or say `runtime: true` where it is defined",
             )
         return None
+
+    def with_flows(self, names: Container[str], items: Iterable[Mapping[str, Any]]) -> "Registry":
+        """This registry with what the `flow` items `items` say of the flows `names`, and nothing else of them."""
+        others = {name: entry for name, entry in self.entries.items() if entry.kind != "flow" or name not in names}
+        return replace(self, entries=others | _flows(items))
 
     def _unknown(self, target: Target, written: str) -> Problem:
         names = sorted(name for name, entry in self.entries.items() if entry.kind == target.kind)
@@ -98,19 +106,51 @@ def registry_of(
     *,
     unread: frozenset[str] = frozenset(),
 ) -> Registry:
-    """The registry of these; a name that is there twice is the loader's to refuse, and here the last one counts."""
+    """The registry of these; a name that is there twice is the loader's to refuse, and here the last one counts.
+
+    `flows` are definitions by id, of whatever form: one that says which events it is for takes no others.
+    """
     functions = list(functions)
     entries = {each.name: Entry(each.name, "function", each.events, each.runtime) for each in functions if each.target}
-    entries |= {name: Entry(name, "flow") for name in flows}
+    entries |= {name: Entry(name, "flow", flow_events(flow)) for name, flow in flows.items()}
     entries |= {
         each.name: Entry(each.name, each.kind, each.events, each.runtime, _is_fifo(each)) for each in destinations
     }
     return Registry(entries, frozenset(each.name for each in functions if not each.target), unread)
 
 
-def registry_of_items(items: Iterable[Mapping[str, Any]]) -> Registry:
-    """The registry that the store's `target` items (as plain dicts) give."""
-    entries: dict[str, Entry] = {}
+def targets_of(definitions: Definitions, flows: Mapping[str, Item]) -> frozenset[tuple[str, str]]:
+    """(kind, name) of everything that a route may name: what `definitions` say, and of the store's `flows` those that
+    were made at run time."""
+    return definitions.targets() | {("flow", name) for name, item in flows.items() if item.get("Origin") == ORIGIN_API}
+
+
+def taken_names(definitions: Definitions, flows: Mapping[str, Item]) -> list[Problem]:
+    """Names that `definitions` give to a target and that a flow made at run time has already, by the store's `flows`.
+
+    Whoever wins would overwrite what somebody else made, so a deploy asks first.
+    """
+    declared = {name: kind for kind, name in definitions.targets()}
+    found = []
+    for name in sorted(declared.keys() & flows.keys()):
+        if flows[name].get("Origin") == ORIGIN_API:
+            place = f"mappings/flows/{name}.yaml" if declared[name] == "flow" else f"the {declared[name]}"
+            found.append(
+                Problem(
+                    code="flow-taken",
+                    what=f"a flow {name} was made at run time, and the definitions have a {declared[name]} {name}",
+                    got=f"{declared[name]} {name}",
+                    fix=f"rename {place}, or give up the flow that runs: see it with GET /flow/{name}, edit the routes "
+                    f"that name it (POST /route/<event-id>), then DELETE /flow/{name}",
+                    path=f"flow {name}",
+                )
+            )
+    return found
+
+
+def registry_of_items(items: Iterable[Mapping[str, Any]], flows: Iterable[Mapping[str, Any]] = ()) -> Registry:
+    """The registry that the store's `target` items and `flows`, its `flow` items, give (all as plain dicts)."""
+    entries = _flows(flows)
     for item in items:
         if item[SK] == ROUTER:
             continue  # how rules reach functions and flows, and nothing that a route may name
@@ -123,6 +163,16 @@ def registry_of_items(items: Iterable[Mapping[str, Any]]) -> Registry:
             fifo=item["Kind"] == "queue" and str(item.get("Arn", "")).endswith(".fifo"),
         )
     return Registry(entries)
+
+
+def _flows(items: Iterable[Mapping[str, Any]]) -> dict[str, Entry]:
+    return {item[SK]: Entry(item[SK], "flow", flow_events(json.loads(item["Data"]))) for item in items}
+
+
+def flow_events(flow: Json) -> tuple[str, ...] | None:
+    """The events that a flow of this definition takes; None: all."""
+    event = flow.get("input") if isinstance(flow, Mapping) else None
+    return (event,) if isinstance(event, str) else None
 
 
 def _is_fifo(destination: Destination) -> bool:

@@ -46,6 +46,11 @@ FREEZE = "freeze"
 RELEASE = "release"
 """Sort key in CONTROL: the reconciler takes our rules off the bus and keeps them off, so that a destroy is plain."""
 
+ORIGIN_DEFINITIONS = "definitions"
+"""`Origin` of a flow that the deploy writes."""
+ORIGIN_API = "api"
+"""`Origin` of a flow that the API writes."""
+
 HISTORY_SECONDS = 365 * 86_400
 """How long an accepted edit stays in the history."""
 
@@ -172,6 +177,30 @@ def sync_item(event_id: str, *, at: str, revision: int, routes: JsonObject, erro
     if error:
         item["Error"] = error
     return item
+
+
+def flow_item(flow_id: str, document: JsonObject, origin: str) -> Item:
+    """The flow `flow_id` as its one writer, who is `origin`, has it: the whole definition as canonical JSON text."""
+    return {PK: FLOW, SK: flow_id, "Data": canonical(document), "Origin": origin}
+
+
+ACTIVE = "active"
+"""State of a flow whose state machine is what it says."""
+CREATING = "creating"
+"""State of a flow whose state machine is yet to be what it says."""
+FLOW_FAILED = "failed"
+"""State of a flow whose state machine cannot be what it says."""
+
+
+def flow_sync_item(
+    flow_id: str, *, at: str, version: str, state: str, machine: str = "", error: str = "", repaired: str = ""
+) -> Item:
+    """What the reconciler last did for a flow made at run time: `version` names the writing of it that it followed,
+    `machine` is a digest of the state machine that there is (empty: there is none), `error` says why it is not as it
+    should be, `repaired` when it was last put right. `at` is when any of this last changed."""
+    item: Item = {PK: SYNC, SK: f"flow#{flow_id}", "At": at, "Version": version, "State": state}
+    more = {"Machine": machine, "Error": error, "Repaired": repaired}
+    return {**item, **{key: value for key, value in more.items() if value}}
 
 
 def control_item(word: str, *, at: str, by: str, why: str = "") -> Item:

@@ -31,8 +31,8 @@ from signalbox.problems import Problem, errors
 def check(path: Path, functions: Path | None, source: str | None, rules_quota: int, as_json: bool) -> None:
     """Check definitions, without AWS and without Pulumi.
 
-    FOLDER holds events/*.yaml and destinations.yaml (default: mappings); FILE is one of those files, whose faults only
-    are then shown, or a Python file with the dicts event_schemas and routing_configs.
+    FOLDER holds events/*.yaml, flows/*.yaml and destinations.yaml (default: mappings); FILE is one of those files,
+    whose faults only are then shown, or a Python file with the dicts event_schemas and routing_configs.
 
     Every fault is shown at once, with its file and line. Exit code: 0 fine, also with warnings; 1 errors; 2 wrong use.
     """
@@ -80,8 +80,13 @@ def _summary(definitions: Definitions | None, problems: list[Problem], elsewhere
     parts = [counted(number, word) for number, word in ((bad, "error"), (warnings, "warning")) if number]
     head = click.style(", ".join(parts) or "fine", fg="red" if bad else "yellow" if warnings else "green", bold=True)
     if definitions is not None and not bad:
-        things = ((len(definitions.events), "event"), (len(definitions.routes()), "route"))
-        things = (*things, (len(definitions.destinations), "destination"), (len(definitions.functions), "function"))
+        things = (
+            (len(definitions.events), "event"),
+            (len(definitions.routes()), "route"),
+            (len(definitions.flows), "flow"),
+            (len(definitions.destinations), "destination"),
+            (len(definitions.functions), "function"),
+        )
         head += ": " + ", ".join(counted(number, word) for number, word in things)
     if elsewhere:
         head += f" (and {counted(elsewhere, 'problem')} in other files: check the whole folder)"

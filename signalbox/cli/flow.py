@@ -2,29 +2,19 @@
 
 import contextlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from signalbox.cli.console import show_problems
-from signalbox.flows import EXAMPLE, Flow, Names, compile_flow, definition
+from signalbox.cli.definitions_at import mappings_option, place_of
+from signalbox.definitions.loader import read_anyway
+from signalbox.flows import EXAMPLE, Flow, Names, compile_flow, definition, flow_of
 from signalbox.flows import draw as drawing
-from signalbox.flows.files import read_folder
+from signalbox.flows.model import Emit
 from signalbox.model import Event
-from signalbox.problems import did_you_mean, errors
-
-_FOLDER = click.option(
-    "--mappings",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path("mappings"),
-    show_default=True,
-    help="Folder of the definitions.",
-)
-_FUNCTIONS = click.option(
-    "--functions",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the processing functions.  [default: functions/ beside the definitions]",
-)
+from signalbox.problems import Problem, did_you_mean, errors
 
 
 @click.group()
@@ -38,16 +28,22 @@ def flow() -> None:
 @click.option("--region", default=EXAMPLE.region, show_default=True)
 @click.option("--account", default=EXAMPLE.account, show_default=True)
 @click.option("--partition", default=EXAMPLE.partition, show_default=True)
-@_FOLDER
-@_FUNCTIONS
+@mappings_option
 def compile_(
-    flow_id: str, stack: str, region: str, account: str, partition: str, mappings: Path, functions: Path | None
+    flow_id: str,
+    stack: str,
+    region: str,
+    account: str,
+    partition: str,
+    mappings: Path,
+    functions: Path | None,
+    source: str | None,
 ) -> None:
     """Print the flow ID as Amazon States Language, as a deploy gives it to Step Functions.
 
     Exit code: 0 fine, also with warnings; 1 errors in the flow.
     """
-    found, events = _read(flow_id, mappings, functions)
+    found, events = _read(flow_id, mappings, functions, source)
     queue = f"https://sqs.{region}.amazonaws.com/{account}/{stack}-undelivered"
     names = Names(stack=stack, region=region, account=account, undelivered_url=queue, partition=partition)
     click.echo(definition(compile_flow(found, names, events)))
@@ -55,27 +51,39 @@ def compile_(
 
 @flow.command()
 @click.argument("flow_id", metavar="ID")
-@_FOLDER
-@_FUNCTIONS
-def draw(flow_id: str, mappings: Path, functions: Path | None) -> None:
+@mappings_option
+def draw(flow_id: str, mappings: Path, functions: Path | None, source: str | None) -> None:
     """Print the flow ID as a Mermaid flowchart, which GitHub and many editors show as a picture.
 
     Exit code: 0 fine, also with warnings; 1 errors in the flow.
     """
-    found, _ = _read(flow_id, mappings, functions)
+    found, _ = _read(flow_id, mappings, functions, source)
     click.echo(drawing(found), nl=False)
 
 
-def _read(flow_id: str, mappings: Path, functions: Path | None) -> tuple[Flow, dict[str, Event]]:
+def _read(flow_id: str, mappings: Path, functions: Path | None, source: str | None) -> tuple[Flow, Mapping[str, Event]]:
     """The flow and the events; ends the program, with every fault of the flow said, where there are errors."""
-    flows, events, problems = read_folder(mappings, functions or mappings.parent / "functions")
-    file = str(mappings / "flows" / f"{flow_id}.yaml")
-    own = [problem for problem in problems if problem.file == file]
-    if flow_id not in flows and not own:
-        hint = did_you_mean(flow_id, flows) or f"flows are {mappings}/flows/<flow-id>.yaml"
+    place = place_of(mappings, functions)
+    definitions, problems = read_anyway(place.mappings, place.functions, source=source)
+    own = [problem for problem in problems if _is_about(problem, flow_id, place.mappings)]
+    if flow_id not in definitions.flows and not own:
+        hint = did_you_mean(flow_id, definitions.flows) or "flows are mappings/flows/<flow-id>.yaml"
         raise click.UsageError(f"there is no flow {flow_id}; {hint}")
+    found = flow_of(flow_id, definitions.flows[flow_id]) if flow_id in definitions.flows else None
+    if found is not None and _emits(found) - definitions.events.keys():
+        own = errors(problems)  # its own, or those of the events that it emits
     with contextlib.redirect_stdout(sys.stderr):  # standard output is for what was asked for
         show_problems(own)
-    if errors(own):
+    if found is None or errors(own):
         sys.exit(1)
-    return flows[flow_id], events
+    return found, definitions.events
+
+
+def _is_about(problem: Problem, flow_id: str, mappings: Path) -> bool:
+    if mappings.suffix == ".py":
+        return problem.path == f"flows.{flow_id}" or problem.path.startswith(f"flows.{flow_id}.")
+    return Path(problem.file) == mappings / "flows" / f"{flow_id}.yaml"
+
+
+def _emits(flow: Flow) -> set[str]:
+    return {step.event for step in flow.walk() if isinstance(step, Emit)}

@@ -18,6 +18,7 @@ from signalbox.effective import plan as make_plan
 from signalbox.effective import policy_of
 from signalbox.model import Definitions, Event
 from signalbox.problems import Problem, errors
+from signalbox.registry import taken_names, targets_of
 from signalbox.store import StoreSnapshot
 
 _BROKEN = "the definitions of {} have errors, so they cannot be compared"
@@ -98,7 +99,9 @@ def _against_store(
         raise click.ClickException(str(error)) from error
     policy, faults = policy_of(stack.get("conflicts"))
     _stop_on(faults)
-    made = make_plan(definitions.events, store, policy, targets=definitions.targets(), rules_quota=stack.rules_quota)
+    _stop_on(taken_names(definitions, store.flows))
+    targets = targets_of(definitions, store.flows)
+    made = make_plan(definitions.events, store, policy, targets=targets, rules_quota=stack.rules_quota)
     _stop_on(made.problems)
     return stored_events(store), planned_events(made), [str(note) for note in made.notes]
 

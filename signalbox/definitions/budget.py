@@ -80,6 +80,8 @@ def _uses(definitions: Definitions, rules_quota: int) -> Iterator[Use]:
     }
     yield _fullest("input template", templates, classic.TEMPLATE_LENGTH, "characters")
     items = {event.id: item_bytes(store.event_item(event)) for event in events.values()}
+    for flow_id, value in definitions.flows.items():
+        items[f"flow {flow_id}"] = item_bytes(store.flow_item(flow_id, value, store.ORIGIN_DEFINITIONS))
     yield _fullest("item in the event store", items, classic.ITEM_BYTES, "bytes")
 
 

@@ -1,6 +1,7 @@
 """Definitions from the files of a project: every check, every fault at once."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
 from signalbox.definitions.destinations import read_destinations
@@ -10,6 +11,8 @@ from signalbox.definitions.functions import read_functions
 from signalbox.definitions.places import Document, Place
 from signalbox.definitions.whole import Sources, Stack, check_whole
 from signalbox.definitions.yaml12 import read_file
+from signalbox.flows.checks import EVENT_UNKNOWN
+from signalbox.flows.files import read_flows
 from signalbox.model import DESTINATION_KINDS, Definitions, Event, Json
 from signalbox.problems import DefinitionError, Problem, errors
 from signalbox.registry import registry_of
@@ -45,71 +48,88 @@ def read_anyway(
 ) -> tuple[Definitions, list[Problem]]:
     """As `read`, with what could be read in spite of errors: for those who show definitions, never to be deployed."""
     stack = stack if stack is not None else Stack()
-    problems: list[Problem] = []
-    unread: frozenset[str] = frozenset()
-    if path.suffix == ".py":
-        from signalbox.definitions.twodicts import read_python
-
-        events, destinations, found = read_python(path, source)
-    else:
-        events, destinations, found = _read_folder(path)
-    problems += found
-    complete = not errors(found)
-    if destinations is None:
-        destinations, unread = Document({}, str(path)), frozenset(DESTINATION_KINDS)
-    made, sources, found = read_functions(functions)
-    problems += found
-    if errors(found):
-        unread |= {"function"}
-    places, found = read_destinations(destinations)
-    problems += found
-    registry = registry_of(places.values(), made.values(), {}, unread=unread)
+    found = _from_python(path, source) if path.suffix == ".py" else _from_folder(path)
+    problems = list(found.problems)
+    complete = not errors(problems)
+    unread = set() if found.destinations is not None else set(DESTINATION_KINDS)
+    destinations = found.destinations or Document({}, str(path))
+    made, sources, faults = read_functions(functions)
+    problems += faults
+    if errors(faults):
+        unread.add("function")
+    places, faults = read_destinations(destinations)
+    problems += faults
+    written = {name: None if each is None else each.value for name, each in found.flows.items()}
+    registry = registry_of(places.values(), made.values(), written, unread=frozenset(unread))
     usable: dict[str, Event] = {}
-    for index, (event_id, document) in enumerate(events.items()):
-        event, found = read_event(event_id, document, registry)
-        problems += found
+    for index, (event_id, document) in enumerate(found.events.items()):
+        event, faults = read_event(event_id, document, registry)
+        problems += faults
         if event is not None:
             usable[event_id] = event
         if progress is not None:
-            progress(index + 1, len(events))
-    definitions = Definitions(events=usable, destinations=places, functions=made)
-    problems += check_whole(definitions, Sources(events, destinations, sources, str(path), complete), stack)
+            progress(index + 1, len(found.events))
+    flow_documents = {name: each for name, each in found.flows.items() if each is not None}
+    flows, faults = read_flows(flow_documents, registry, usable)
+    # An event that is there and has faults of its own is not called unknown.
+    there = found.events.keys() | found.unread
+    problems += [each for each in faults if each.code != EVENT_UNKNOWN or each.got not in there]
+    definitions = Definitions(
+        events=usable,
+        destinations=places,
+        functions=made,
+        flows={flow_id: flow_documents[flow_id].value for flow_id in flows},
+    )
+    read_from = Sources(found.events, destinations, sources, str(path), flow_documents, complete)
+    problems += check_whole(definitions, read_from, stack)
     problems.sort(key=lambda p: (p.file, p.line, p.path))
     return definitions, problems
 
 
-def _read_folder(folder: FilePath) -> tuple[dict[str, Document], Document | None, list[Problem]]:
-    """Event documents by id, that of the destinations (None: it could not be read), and what is wrong."""
-    problems: list[Problem] = []
+@dataclass(slots=True)
+class _Found:
+    """Documents by id. None: its file could not be read, which is among the problems; `unread` are such events."""
+
+    events: dict[str, Document] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    destinations: Document | None = None
+    flows: dict[str, Document | None] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def _from_python(path: FilePath, source: str | None) -> _Found:
+    from signalbox.definitions.twodicts import read_python
+
+    events, destinations, flows, problems = read_python(path, source)
+    return _Found(events, set(), destinations, dict(flows), problems)
+
+
+def _from_folder(folder: FilePath) -> _Found:
     file = folder / "destinations.yaml"
-    nothing = Document({}, str(file), Place(1))
+    found = _Found(destinations=Document({}, str(file), Place(1)))
     if not folder.is_dir():
         what = "there is no such folder" if not folder.exists() else "this is no folder"
-        problem = Problem(
-            code="folder-missing",
-            what=what,
-            file=str(folder),
-            allowed="a folder with events/*.yaml and destinations.yaml, or a Python file of two dicts",
-        )
-        return {}, nothing, [problem]
-    destinations = _read(file, problems, empty={}) if file.exists() else nothing
-    events = {}
-    for path in _yaml_files(folder / "events", problems):
-        if (document := _read(path, problems)) is not None:
-            events[path.stem] = document
-    for path in _yaml_files(folder / "flows", problems):
-        problems.append(
+        found.problems.append(
             Problem(
-                code="flow-unsupported",
-                what="flows are not supported yet",
-                file=str(path),
-                line=1,
-                fix="remove the file; route to a processing function",
+                code="folder-missing",
+                what=what,
+                file=str(folder),
+                allowed="a folder with events/*.yaml and destinations.yaml, or a Python file of two dicts",
             )
         )
-    problems += _strays(folder)
-    if not events and not problems:
-        problems.append(
+        return found
+    if file.exists():
+        found.destinations = _read(file, found.problems, empty={})
+    for path in _yaml_files(folder / "events", found.problems):
+        if (document := _read(path, found.problems)) is not None:
+            found.events[path.stem] = document
+        else:
+            found.unread.add(path.stem)
+    for path in _yaml_files(folder / "flows", found.problems):
+        found.flows[path.stem] = _read(path, found.problems)
+    found.problems += _strays(folder)
+    if not found.events and not found.problems:
+        found.problems.append(
             Problem(
                 code="no-events",
                 what="no event is defined",
@@ -118,7 +138,7 @@ def _read_folder(folder: FilePath) -> tuple[dict[str, Document], Document | None
                 severity="warning",
             )
         )
-    return events, destinations, problems
+    return found
 
 
 def _read(path: FilePath, problems: list[Problem], empty: Json = None) -> Document | None:

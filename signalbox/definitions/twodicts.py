@@ -5,7 +5,7 @@
 
 An entry of `event_schemas` may be just the schema; the event's source is then the one of the stack's configuration, and
 its detail-type is its id. `destinations`, a third dict, is that of destinations.yaml, and may as well be that file,
-beside the Python file or in `mappings/` beside it.
+beside the Python file or in `mappings/` beside it. `flows`, a fourth, has the flows by id.
 
 The file is its author's own code, and runs as such: in a process of its own, so that it can neither change nor outlive
 the program that reads it, for `SECONDS` at most. Lines are known where the dicts are literal.
@@ -24,13 +24,16 @@ from signalbox.model import Json
 from signalbox.problems import DefinitionError, Problem
 
 SECONDS = 20
-EVENTS, ROUTES, DESTINATIONS = "event_schemas", "routing_configs", "destinations"
+EVENTS, ROUTES, DESTINATIONS, FLOWS = "event_schemas", "routing_configs", "destinations", "flows"
 _EVENT_KEYS = frozenset(("source", "schema"))
 """Keys that no JSON Schema has: an entry that has one is an event, not just its schema."""
 
 
-def read_python(path: FilePath, source: str | None) -> tuple[dict[str, Document], Document | None, list[Problem]]:
-    """The event documents by id and that of the destinations, from the Python file at `path`, and what is wrong.
+def read_python(
+    path: FilePath, source: str | None
+) -> tuple[dict[str, Document], Document | None, dict[str, Document], list[Problem]]:
+    """The event documents by id, that of the destinations, and those of the flows by id, from the Python file at
+    `path`, and what is wrong.
 
     The destinations are None where their file could not be read.
     """
@@ -40,15 +43,16 @@ def read_python(path: FilePath, source: str | None) -> tuple[dict[str, Document]
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        return {}, nothing, [Problem(code="file-unreadable", what=f"the file cannot be read: {reason}", file=file)]
+        return {}, nothing, {}, [Problem(code="file-unreadable", what=f"the file cannot be read: {reason}", file=file)]
     answer = _run(path)
     if "error" in answer:
         error = answer["error"]
-        return {}, nothing, [Problem(code="python-error", what=error["what"], file=file, line=error["line"])]
+        return {}, nothing, {}, [Problem(code="python-error", what=error["what"], file=file, line=error["line"])]
     places = _literal_places(text)
     problems = [_fault(file, places, fault) for fault in answer["faults"]]
     dicts: dict[str, Json] = answer["dicts"]
-    for name in (EVENTS, ROUTES):
+    dicts.setdefault(FLOWS, {})
+    for name in (EVENTS, ROUTES, FLOWS):
         if not isinstance(dicts.get(name), dict):
             problems.append(
                 Problem(
@@ -65,12 +69,14 @@ def read_python(path: FilePath, source: str | None) -> tuple[dict[str, Document]
         destinations = Document(dicts[DESTINATIONS], file, places.parts.get(DESTINATIONS, Place(1)), (DESTINATIONS,))
     else:
         destinations = _destinations_beside(path, nothing, problems)
-    return events, destinations, problems
+    whole = Document(dicts, file, places)
+    flows = {flow_id: whole.part(FLOWS, flow_id) for flow_id in dicts[FLOWS]}
+    return events, destinations, flows, problems
 
 
 def _run(path: FilePath) -> dict[str, Any]:
     child = FilePath(__file__).with_name("dicts_child.py")
-    command = [sys.executable, "-I", "-B", str(child), str(path), EVENTS, ROUTES, DESTINATIONS]
+    command = [sys.executable, "-I", "-B", str(child), str(path), EVENTS, ROUTES, DESTINATIONS, FLOWS]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:

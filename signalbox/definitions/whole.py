@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from signalbox import classic, store
 from signalbox.canonical import canonical
 from signalbox.definitions.places import Document
+from signalbox.flows.model import Emit, flow_of
 from signalbox.model import Definitions, Event, Json, JsonObject
 from signalbox.names import rule_name
 from signalbox.patterns import check, has_wildcard, matches
@@ -36,6 +37,7 @@ class Sources:
     destinations: Document
     functions: Mapping[str, Document]
     root: str
+    flows: Mapping[str, Document]
     complete: bool = True
 
 
@@ -50,32 +52,36 @@ def check_whole(definitions: Definitions, sources: Sources, stack: Stack) -> lis
         *_rule_name_problems(definitions, sources),
         *_bus_limits(definitions, sources, stack),
         *_feed_problems(definitions, sources),
+        *_flow_problems(definitions, sources),
         *_item_limits(definitions, sources),
     ]
 
 
 def _name_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
-    targets = {name for name, function in definitions.functions.items() if function.target}
-    documents = [(name, "function", sources.functions[name]) for name in sorted(targets)]
-    documents += [
+    targets = sorted(name for name, function in definitions.functions.items() if function.target)
+    named = [(name, "function", sources.functions[name]) for name in targets]
+    named += [(name, "flow", document) for name, document in sources.flows.items()]
+    named += [
         (name, "destination", sources.destinations.part(name))
         for name in definitions.destinations
         if name in sources.destinations.value
     ]
-    for name, what, document in documents:
+    taken: dict[str, str] = dict.fromkeys(definitions.functions, "function")
+    for name, what, document in named:
         if name == classic.ROUTER:
             yield document.problem(
                 "name-reserved",
                 f"the name {classic.ROUTER} is reserved: the target of every function and flow is called so",
-                fix=f"rename the {what}" if what == "destination" else "remove `target: true`",
+                fix="remove `target: true`" if what == "function" else f"rename the {what}",
             )
-        elif what == "destination" and (name in definitions.functions or name in definitions.flows):
-            other = "function" if name in definitions.functions else "flow"
+        elif what != "function" and name in taken:
+            suffix = definitions.destinations[name].kind if what == "destination" else "flow"
             yield document.problem(
                 "name-taken",
-                f"there is a {other} {name} already: functions, flows and destinations share their names",
-                fix=f"rename the destination, for example {name}-{definitions.destinations[name].kind}",
+                f"there is a {taken[name]} {name} already: functions, flows and destinations share their names",
+                fix=f"rename the {what}, for example {name}-{suffix}",
             )
+        taken.setdefault(name, what)
 
 
 def _allowed_event_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
@@ -304,7 +310,75 @@ def _feed_problems(definitions: Definitions, sources: Sources) -> Iterator[Probl
             )
 
 
+def _flow_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
+    """Flows that nothing starts, and flows that start each other for ever."""
+    starts = _starts(definitions)
+    all_read = sources.complete and definitions.events.keys() == sources.events.keys()
+    for flow_id in definitions.flows:
+        if all_read and flow_id not in starts:
+            yield sources.flows[flow_id].problem(
+                "flow-unused",
+                f"no route sends events to the flow {flow_id}",
+                fix=f"name it in a route, `targets: [{{flow: {flow_id}}}]`, or remove it",
+                severity="warning",
+            )
+    for circle in _circles(definitions, starts):
+        yield sources.flows[circle[0]].problem(
+            "flow-circle",
+            "what this flow emits can start it again",
+            got=" → ".join((*circle, circle[0])),
+            fix="see that each round has an end: a filter, or a pattern on the route, that at last does not match",
+            severity="warning",
+        )
+
+
+def _starts(definitions: Definitions) -> dict[str, set[str]]:
+    """The events whose routes start a flow, by flow."""
+    starts: dict[str, set[str]] = {}
+    for route in definitions.routes():
+        for target in route.targets:
+            if target.kind == "flow":
+                starts.setdefault(target.name, set()).add(route.event_id)
+    return starts
+
+
+def _circles(definitions: Definitions, starts: Mapping[str, set[str]]) -> Iterator[tuple[str, ...]]:
+    """Flows each of which emits an event that starts the next, the last one the first: each flow in one at most."""
+    emits = {
+        flow_id: {step.event for step in flow_of(flow_id, value).walk() if isinstance(step, Emit)}
+        for flow_id, value in definitions.flows.items()
+    }
+    after = {
+        flow: [other for other, events in starts.items() if other in emits and emits[flow] & events] for flow in emits
+    }
+    done: set[str] = set()
+    for first in after:
+        path, waiting = [first], [iter(after[first])] if first not in done else []
+        while waiting:
+            following = next(waiting[-1], None)
+            if following is None:
+                waiting.pop()
+                done.add(path.pop())
+            elif following in path:
+                yield tuple(path[path.index(following) :])
+                done.update(path)
+                break
+            elif following not in done:
+                path.append(following)
+                waiting.append(iter(after[following]))
+
+
 def _item_limits(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
+    for flow_id, value in definitions.flows.items():
+        size = item_bytes(store.flow_item(flow_id, value, store.ORIGIN_DEFINITIONS))
+        if size > classic.ITEM_BYTES:
+            yield sources.flows[flow_id].problem(
+                "item-size",
+                "the flow's item in the store is too big",
+                got=f"{size} bytes",
+                allowed=f"{classic.ITEM_BYTES} bytes",
+                fix="make two flows of it, one emitting an event for the other",
+            )
     for event in definitions.events.values():
         size = item_bytes(store.event_item(event))
         if size > classic.ITEM_BYTES:

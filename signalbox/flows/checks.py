@@ -51,6 +51,8 @@ MACHINE_BYTES = 1_048_576
 HISTORY = 25_000
 """Entries in the history of an execution: it fails at the next, and nothing can catch that."""
 EXPRESS_SECONDS = 300
+EVENT_UNKNOWN = "flow-event-unknown"
+"""The code of the problem that a flow names an event, `got`, that there is not."""
 
 _FLOW_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _OPTIONS = {
@@ -390,7 +392,7 @@ class _Check:
     def _unknown_event(self, event: str, path: Path) -> None:
         names = sorted(self.events)
         self.fault(
-            "flow-event-unknown",
+            EVENT_UNKNOWN,
             f"there is no event {event}",
             path,
             got=event,

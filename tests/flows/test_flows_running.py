@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from sandbox.emulator import ACCOUNT, REGION, Emulator
+from signalbox.definitions import load
 from signalbox.definitions.places import Document
 from signalbox.flows import Names, compile_flow, definition, read_flow, statements
-from signalbox.flows.files import documents
-from signalbox.model import Event, Statement
+from signalbox.model import Definitions, Event, Statement
 from signalbox.problems import errors
 from signalbox.registry import Entry, Registry
 
 STACK = "flows-test"
-PARK = Path(__file__).parent / "park"
+ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "double": "def handle(event, context):\n    return {'was': event, 'doubled': event['n'] * 2}",
     "fails": "def handle(event, context):\n    raise ValueError('no luck')",
@@ -453,38 +453,23 @@ def test_items_of_one_event_are_counted_apart(stack: Stack) -> None:
 
 
 @pytest.fixture(scope="module")
-def park() -> tuple[dict[str, Document], dict[str, Event]]:
-    from signalbox.definitions.events import read_event
-
-    events = {}
-    for folder in (Path("mappings/events"), PARK / "events"):
-        for event_id, document in documents(folder)[0].items():
-            made, _ = read_event(event_id, document, Registry())
-            assert made is not None
-            events[event_id] = made
-    return documents(PARK / "flows")[0], events
-
-
-def test_the_parks_flows_have_no_fault(park: tuple[dict[str, Document], dict[str, Event]]) -> None:
-    flows, events = park
-    for flow_id, document in flows.items():
-        assert read_flow(flow_id, document, REGISTRY, events)[1] == []
+def park() -> Definitions:
+    return load(ROOT / "mappings", ROOT / "functions")[0]
 
 
 Run = Callable[[dict[str, Any]], tuple[str, Any]]
 
 
-def runner(stack: Stack, park: tuple[dict[str, Document], dict[str, Event]], name: str) -> Run:
-    flows, events = park
-    body = flows[name].value
-    machine = stack.deploy(*body["steps"], events=events, input=body["input"])
+def runner(stack: Stack, park: Definitions, name: str) -> Run:
+    body = park.flows[name]
+    machine = stack.deploy(*body["steps"], events=dict(park.events), input=body["input"])
     return lambda given: stack.end(stack.start(machine, given))
 
 
-def test_the_park_is_summed_up(stack: Stack, park: tuple[dict[str, Document], dict[str, Event]]) -> None:
+def test_the_park_is_summed_up(stack: Stack, park: Definitions) -> None:
     run = runner(stack, park, "park-summary")
     for number in (1, 2, 3):
-        message = json.loads(Path(f"sandbox/data/ride-times-{number}.json").read_text())
+        message = json.loads((ROOT / f"sandbox/data/ride-times-{number}.json").read_text())
         rides = json.loads(message["msg"])
         run(event(message))
         (summary,) = stack.told(1)
@@ -498,9 +483,7 @@ def test_the_park_is_summed_up(stack: Stack, park: tuple[dict[str, Document], di
     assert stack.told(1) == [{"open": 0, "closed": 0, "averageWait": 0, "longestWait": None}]
 
 
-def test_three_outages_within_an_hour_ask_for_maintenance_once(
-    stack: Stack, park: tuple[dict[str, Document], dict[str, Event]]
-) -> None:
+def test_three_outages_within_an_hour_ask_for_maintenance_once(stack: Stack, park: Definitions) -> None:
     run = runner(stack, park, "repeat-outages")
     for at in ("08:50", "08:55", "09:05", "09:10", "09:40"):
         run(

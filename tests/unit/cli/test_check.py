@@ -30,7 +30,7 @@ def mappings(tmp_path: Path) -> Path:
 def test_the_default_definitions_are_fine() -> None:
     result = run("check", ROOT / "mappings")
     assert result.exit_code == 0
-    assert result.output.startswith("fine: 3 events, ")
+    assert result.output.startswith("fine: 5 events, 8 routes, 2 flows, ")
 
 
 def test_a_fault_is_shown_with_file_line_and_the_way_out_and_ends_with_1(mappings: Path) -> None:

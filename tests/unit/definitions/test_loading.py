@@ -30,11 +30,16 @@ def codes(folder: Path) -> list[str]:
 def test_the_theme_park_is_fine() -> None:
     definitions, problems = load(ROOT / "mappings", ROOT / "functions", own_bus="signalbox-dev")
     assert problems == []
+    assert list(definitions.flows) == ["park-summary", "repeat-outages"]
     assert {route.id: [target.name for target in route.targets] for route in definitions.routes()} == {
+        "maintenanceRequest/inform-maintenance": ["maintenance-email"],
         "outage/inform-maintenance": ["maintenance-email"],
         "outage/call-maintenance": ["maintenance-sms"],
+        "outage/repeats": ["repeat-outages"],
+        "parkSummary/record": ["park-summaries"],
         "waitTimes/outages": ["outage", "ride-outages"],
         "waitTimesSummary/metrics": ["metrics"],
+        "waitTimesSummary/summary": ["park-summary"],
     }
 
 

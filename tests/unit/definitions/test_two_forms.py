@@ -22,7 +22,8 @@ def as_python(mappings: Path) -> str:
         routes[path.stem] = value.pop("routes", {})
         schemas[path.stem] = value
     destinations = read_file(mappings / "destinations.yaml").value
-    dicts = {"event_schemas": schemas, "routing_configs": routes, "destinations": destinations}
+    flows = {path.stem: read_file(path).value for path in sorted((mappings / "flows").glob("*.yaml"))}
+    dicts = {"event_schemas": schemas, "routing_configs": routes, "destinations": destinations, "flows": flows}
     return "\n\n".join(f"{name} = {pprint.pformat(value, sort_dicts=False)}" for name, value in dicts.items())
 
 

@@ -16,7 +16,9 @@ def mappings(tmp_path: Path) -> Path:
     folder = tmp_path / "mappings"
     for name in ("events", "flows"):
         (folder / name).mkdir(parents=True)
-    (folder / "events" / "seen.yaml").write_text("source: s\ndetail-type: seen\nschema: {}\n")
+    (folder / "events" / "seen.yaml").write_text(
+        "source: s\ndetail-type: seen\nschema: {}\nroutes: {r: {targets: [{flow: good}, {flow: bad}]}}\n"
+    )
     (folder / "flows" / "good.yaml").write_text(GOOD)
     (folder / "flows" / "bad.yaml").write_text(GOOD.replace("look-up", "lookup"))
     function = tmp_path / "functions" / "look-up"
