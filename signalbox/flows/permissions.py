@@ -37,7 +37,9 @@ def statements(flow: Flow, names: Names, events: Mapping[str, Event]) -> list[St
         Statement(
             ("events:PutEvents",),
             (names.bus_arn,),
-            {"StringEquals": {"events:source": source, "events:detail-type": detail_type}},
+            # Keys with as many values as the call has entries:
+            # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
+            {"ForAllValues:StringEquals": {"events:source": [source], "events:detail-type": [detail_type]}},
         )
         for source, detail_type in sorted(emitted)
     )

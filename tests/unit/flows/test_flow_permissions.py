@@ -29,7 +29,9 @@ def test_events_are_allowed_by_source_and_detail_type() -> None:
     made = flow({"name": "e", "emit": "timed"})
     (statement,) = [each for each in statements(made, EXAMPLE, EVENTS) if each.actions == ("events:PutEvents",)]
     assert statement.resources == (EXAMPLE.bus_arn,)
-    assert statement.conditions == {"StringEquals": {"events:source": "plant", "events:detail-type": "timed"}}
+    assert statement.conditions == {
+        "ForAllValues:StringEquals": {"events:source": ["plant"], "events:detail-type": ["timed"]}
+    }
 
 
 def test_memory_is_allowed_by_the_flows_own_keys() -> None:
