@@ -78,17 +78,19 @@ class Flows(Component):
         """The role of flows made at run time: it outlives them all, because who makes them makes no roles."""
         functions = self._args.definitions.functions.values()
         callable_ = [each.name for each in functions if each.target and each.runtime]
-        role, policy = self._role("", "flows", shared_statements(self._names(), callable_))
+        machines = self._names().machine_arn("*")
+        role, policy = self._role("", "flows", shared_statements(self._names(), callable_), machines)
         # Not before it may do its work: a state machine that logs is refused with a role that may not.
         return pulumi.Output.all(role.arn, policy.id).apply(lambda known: known[0])
 
     def _role(
-        self, suffix: str, physical_part: str, allowed: list[Statement]
+        self, suffix: str, physical_part: str, allowed: list[Statement], machine: str
     ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
         role = aws.iam.Role(
             f"{self.name}{suffix}-role",
             name=self._args.scope.physical(physical_part),
-            assume_role_policy=assumed_by(STATES),
+            # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
+            assume_role_policy=assumed_by(STATES, machine),
             opts=self.child(),
         )
         policy = aws.iam.RolePolicy(
@@ -105,7 +107,8 @@ class Flows(Component):
     def _machine(self, flow: Flow) -> aws.sfn.StateMachine:
         scope, events = self._args.scope, self._args.definitions.events
         # No function is called `flow.…`: their roles have names of this form too.
-        role, policy = self._role(f"-{flow.id}", f"flow.{flow.id}", statements(flow, self._names(), events))
+        allowed = statements(flow, self._names(), events)
+        role, policy = self._role(f"-{flow.id}", f"flow.{flow.id}", allowed, self._names().machine_arn(flow.id))
         return aws.sfn.StateMachine(
             f"{self.name}-{flow.id}",
             name=self._names().machine(flow.id),

@@ -35,9 +35,11 @@ def from_source(arn: pulumi.Input[str]) -> dict[str, Any]:
     return {"ArnLike": {"aws:SourceArn": arn}}
 
 
-def assumed_by(service: str) -> pulumi.Output[str]:
-    """The trust policy of a role that an AWS service assumes."""
-    return document({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}})
+def assumed_by(service: str, source: str | None = None) -> pulumi.Output[str]:
+    """The trust policy of a role that an AWS service assumes; with `source` (an ARN, which may hold wildcards) only for
+    that resource."""
+    condition = {"Condition": from_source(source)} if source else {}
+    return document({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}, **condition})
 
 
 def fill(text: str, values: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:

@@ -99,10 +99,14 @@ def test_a_role_may_do_what_the_flows_steps_need_and_nothing_else():
     assert [each for each in plain if not each.startswith(("logs:", "xray:"))] == ["sqs:SendMessage"]
 
 
-def test_only_step_functions_may_take_the_roles():
-    for role in flows(a=PLAIN).of("Role"):
-        (trust,) = policy(role, "assumeRolePolicy")
+def test_only_the_machine_itself_may_take_the_role_of_a_flow():
+    declared = flows(a=PLAIN)
+    for name, machine in (("flows-a-role", "park-dev-a"), ("flows-role", "park-dev-*")):
+        (trust,) = policy(declared.the("Role", name), "assumeRolePolicy")
         assert trust["Principal"] == {"Service": "states.amazonaws.com"}
+        assert trust["Condition"] == {
+            "ArnLike": {"aws:SourceArn": f"arn:aws:states:eu-central-1:123456789012:stateMachine:{machine}"}
+        }
 
 
 def test_flows_made_at_run_time_may_call_what_run_time_edits_may_name():
