@@ -31,8 +31,12 @@ def main() -> None:
         activity,
         conditions,
         delivery,
+        executions,
         faults,
         functions,
+        integrations,
+        machines,
+        passing,
         records,
         rules,
         schedules,
@@ -42,7 +46,9 @@ def main() -> None:
 
     records.open_in(state)
     faults.open_in(state)
-    for hooks in (activity, schedules, conditions, rules, delivery, functions, topics, workers):
+    for hooks in (activity, schedules, conditions, passing, rules, delivery, functions, topics, workers):
+        hooks.install()
+    for hooks in (integrations, executions, machines):
         hooks.install()
     sys.argv = ["ministack"]
     app.main()

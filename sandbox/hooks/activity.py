@@ -3,6 +3,8 @@
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ministack import app
@@ -28,6 +30,16 @@ def begin() -> None:
 def end() -> None:
     """It is done."""
     _add(-1)
+
+
+@contextmanager
+def idle() -> Iterator[None]:
+    """Around a wait in something that is under way: meanwhile it is not."""
+    end()
+    try:
+        yield
+    finally:
+        begin()
 
 
 def _add(number: int) -> None:

@@ -50,9 +50,13 @@ def enforce(
     request = iam_evaluator._signed_request.get()
     if request and action in OF_A_RULE:
         resource_arn = _rule(_json(_plain(request.body, request.headers)), region, resource_arn)
-    keys = _keys(action, _plain(request.body, request.headers), request.headers) if request else {}
-    if action.startswith("dynamodb:") and (leading := _leading_keys(action, _dynamodb_call.get({}))):
-        keys["dynamodb:LeadingKeys"] = leading
+    keys: dict[str, Any] = {}
+    if action == "cloudwatch:PutMetricData" and request:
+        keys["cloudwatch:namespace"] = _namespace(_plain(request.body, request.headers), request.headers)
+    elif action.startswith("dynamodb:"):
+        keys = keys_of(action, _dynamodb_call.get({}))
+    elif request:
+        keys = keys_of(action, _json(_plain(request.body, request.headers)))
     return _enforce(access_key, action, service, region, resource_arn, {**(service_context or {}), **keys})
 
 
@@ -70,16 +74,17 @@ def _plain(body: bytes, headers: Mapping[str, str]) -> bytes:
     return gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
 
 
-def _keys(action: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+def keys_of(action: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition keys of the service for a call with these parameters."""
     if action == "events:PutEvents":
-        entries = [entry for entry in _json(body).get("Entries") or () if isinstance(entry, dict)]
+        entries = [entry for entry in data.get("Entries") or () if isinstance(entry, dict)]
         sources, kinds = (sorted({str(e.get(key, "")) for e in entries}) for key in ("Source", "DetailType"))
         return {"events:source": sources, "events:detail-type": kinds, "events:eventBusInvocation": "false"}
     if action == "events:PutTargets":
-        targets = [target for target in _json(body).get("Targets") or () if isinstance(target, dict)]
+        targets = [target for target in data.get("Targets") or () if isinstance(target, dict)]
         return {"events:TargetArn": [target.get("Arn", "") for target in targets]}
-    if action == "cloudwatch:PutMetricData":
-        return {"cloudwatch:namespace": _namespace(body, headers)}
+    if action.startswith("dynamodb:") and (leading := _leading_keys(action, data)):
+        return {"dynamodb:LeadingKeys": leading}
     return {}
 
 

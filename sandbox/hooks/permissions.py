@@ -27,14 +27,28 @@ def service_may(policy: str | Mapping[str, Any] | None, service: str, action: st
     return iam_evaluator.evaluate_resource_policy(document, context, service=service).decision == "Allow"
 
 
-def role_may(role_arn: str, action: str, resource: str, policy: str | Mapping[str, Any] | None = None) -> bool:
-    """Do the policies of the role let it do `action`? `policy`: the resource's own, which may allow or deny as well."""
+def role_may(
+    role_arn: str,
+    action: str,
+    resource: str,
+    policy: str | Mapping[str, Any] | None = None,
+    keys: Mapping[str, Any] | None = None,
+) -> bool:
+    """Do the policies of the role let it do `action`? `policy`: the resource's own, which may allow or deny as well.
+
+    `keys`: what the service's condition keys (`dynamodb:LeadingKeys`) are for this call.
+    """
     account, name = _account(role_arn), role_arn.rsplit("/", 1)[-1]
-    session = f"arn:aws:sts::{account}:assumed-role/{name}/sandbox"
-    context = _context(session, action, resource, {})
+    given = {key.lower(): value for key, value in (keys or {}).items()}
+    context = _context(session_of(role_arn), action, resource, given)
     identity = iam_evaluator.evaluate(context, iam_evaluator._gather_role_policies(name, account))
     document = json.dumps(policy) if isinstance(policy, Mapping) else policy
     return iam_evaluator.combine_resource_policy(identity, context, document, _account(resource)).decision == "Allow"
+
+
+def session_of(role_arn: str) -> str:
+    """The ARN of what acts with a role, when a service of AWS does so."""
+    return f"arn:aws:sts::{_account(role_arn)}:assumed-role/{role_arn.rsplit('/', 1)[-1]}/sandbox"
 
 
 def service_may_assume(role_arn: str, service: str, source: str) -> bool:

@@ -350,12 +350,13 @@ def put_events(data: dict[str, Any], allow_aws_source: bool = False) -> Answer:
             code = fault.get("code", "InternalFailure")
             results.append({"ErrorCode": code, "ErrorMessage": "fault ordered by a test"})
         else:
-            results.append(_put_event(entry, allow_aws_source))
+            results.append(put_event(entry, allow_aws_source))
     failed = sum("ErrorCode" in result for result in results)
     return json_response({"FailedEntryCount": failed, "Entries": results})
 
 
-def _put_event(entry: Mapping[str, Any], allow_aws_source: bool) -> dict[str, str]:
+def put_event(entry: Mapping[str, Any], allow_aws_source: bool) -> dict[str, str]:
+    """Take one entry of PutEvents. The answer's entry: `EventId`, or `ErrorCode` and `ErrorMessage`."""
     bus, error = eventbridge._event_bus_name_from_ref(entry.get("EventBusName") or "default")
     if error:
         return {"ErrorCode": error[0], "ErrorMessage": error[1]}

@@ -19,9 +19,9 @@ from ministack.core.arn import Arn, ArnParseError, parse_arn
 from ministack.core.responses import request_scope
 from ministack.services import eventbridge, lambda_svc, sns, stepfunctions
 
-from sandbox.hooks import transform
 from sandbox.hooks.permissions import role_may, service_may, service_may_assume
 from sandbox.hooks.queues import QueueRefused, send, send_as_service
+from signalbox.transform import NOWHERE, value_at
 
 EVENTS = "events.amazonaws.com"
 SCHEDULER = "scheduler.amazonaws.com"
@@ -178,8 +178,8 @@ def _to_stream(delivery: Delivery, arn: Arn) -> None:
 
     _role_allowed(delivery, delivery.target.get("RoleArn"), "kinesis:PutRecord", delivery.arn)
     path = (delivery.target.get("KinesisParameters") or {}).get("PartitionKeyPath")
-    key = transform.lookup(delivery.event, path) if path else delivery.event["id"]
-    if transform.missing(key):
+    key = value_at(delivery.event, path) if path else delivery.event["id"]
+    if key is NOWHERE:
         raise DeliveryFailed("INVALID_PARAMETER", f"no partition key at {path}", final=True)
     data = base64.b64encode(delivery.text.encode()).decode()
     record = {"StreamName": arn.resource.split("/")[-1], "PartitionKey": str(key)[:256], "Data": data}

@@ -234,21 +234,28 @@ def test_a_function_that_fails_is_tried_again(stack: Stack, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("step", "error"),
+    ("step", "where", "error"),
     [
-        ({"name": "x", "function": "fails", "retry": {"attempts": 1, "interval": 1}}, "no luck"),
-        ({"name": "x", "function": "slow", "timeout": 1, "retry": {"attempts": 0}}, "States.Timeout"),
-        ({"name": "x", "emit": "told", "detail": '{"n": -1}'}, "n must be >= 0"),
-        ({"name": "x", "split": "[1..3]", "steps": [{"name": "y", "transform": '$number("x")'}]}, "x"),
-        ({"name": "x", "split": "[1..3]", "steps": [T], "max-items": 2}, "x takes at most 2 items"),
+        ({"name": "x", "function": "fails", "retry": {"attempts": 1, "interval": 1}}, "x", "no luck"),
+        ({"name": "x", "function": "slow", "timeout": 1, "retry": {"attempts": 0}}, "x", "States.Timeout"),
+        ({"name": "x", "emit": "told", "detail": '{"n": -1}'}, "x", "n must be >= 0"),
+        ({"name": "x", "transform": '$number("x")'}, "x", "specified for the field 'Output'"),
+        (
+            {"name": "x", "split": "[1..3]", "steps": [{"name": "y", "transform": '$number("x")'}]},
+            "y",
+            "specified for the field 'Output'",
+        ),
+        ({"name": "x", "split": "[1..3]", "steps": [T], "max-items": 2}, "x", "x takes at most 2 items"),
     ],
 )
-def test_what_fails_is_in_undelivered_with_its_event_and_step(stack: Stack, step: dict[str, Any], error: str) -> None:
+def test_what_fails_is_in_undelivered_with_its_event_and_step(
+    stack: Stack, step: dict[str, Any], where: str, error: str
+) -> None:
     given = event({"n": 1})
     status, _ = stack.run(step, event=given)
     assert status == "FAILED"
     (message,) = stack.undelivered(1)
-    assert (message["reason"], message["step"], message["event"]) == ("flow-failed", "x", given)
+    assert (message["reason"], message["step"], message["event"]) == ("flow-failed", where, given)
     assert error in message["errors"][0]
     assert stack.told() == []
 
