@@ -25,7 +25,8 @@ class Received:
     """Messages that wait in a queue, by its name: `body` (parsed where JSON) and `attributes`."""
 
     def of(self, kind: str, **fields: Any) -> list[Record]:
-        """The records of a kind (`event`, `delivery`, `function`, `mail`, `sms`, `metric`, `lost`, `denied`)."""
+        """The records of a kind (`event`, `delivery`, `function`, `run` of a state machine, `mail`, `sms`, `metric`,
+        `lost`, `denied`)."""
         return [
             each
             for each in self.records
@@ -34,8 +35,8 @@ class Received:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for scripts."""
-        kinds = {"events": "event", "deliveries": "delivery", "functions": "function", "mails": "mail", "sms": "sms"}
-        kinds |= {"metrics": "metric", "lost": "lost", "denied": "denied"}
+        kinds = {"events": "event", "deliveries": "delivery", "functions": "function", "runs": "run"}
+        kinds |= {"mails": "mail", "sms": "sms", "metrics": "metric", "lost": "lost", "denied": "denied"}
         parts: dict[str, Any] = {name: [_without_kind(each) for each in self.of(kind)] for name, kind in kinds.items()}
         lost = [_without_kind(each) for each in self.of("delivery", status="lost")]
         return parts | {"lost": [*lost, *parts["lost"]], "log-events": self.log_events, "queues": self.queues}

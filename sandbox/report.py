@@ -13,7 +13,7 @@ from rich.text import Text
 from sandbox.received import Received, Record
 
 _SERVICES = {"sns": "topic", "sqs": "queue", "logs": "log group", "states": "state machine", "kinesis": "stream"}
-_NUMBERS = ("events", "calls", "failed", "data", "messages")
+_NUMBERS = ("events", "calls", "runs", "failed", "data", "messages")
 _WIDTH = 90
 _LEAST = 45
 
@@ -23,6 +23,7 @@ def show(received: Received, console: Console) -> None:
     tables = [
         _table("Routes", ("route", "target", "events", "last"), list(_routes(received))),
         _table("Functions", ("function", "calls", "failed", "last result"), list(_functions(received))),
+        _table("State machines", ("state machine", "runs", "failed", "last result"), list(_machines(received))),
         _table("Mail and SMS", ("to", "from topic", "text"), list(_messages(received))),
         _table("Metrics", ("namespace", "metric", "dimensions", "data", "last"), list(_metrics(received))),
         _table("Log groups", ("log group", "events", "last"), list(_log_groups(received))),
@@ -77,15 +78,31 @@ def _targets(delivery: Record, received: Received) -> Iterator[tuple[str, str]]:
     if service == "lambda" and isinstance(given, dict) and "targets" in given:
         for target in given["targets"]:
             ((what, name),) = target.items()
-            calls = [
-                call
-                for call in received.of("function")
-                if what == "function" and call["function"].endswith(f"-{name}") and _id(call) == delivery["event"]
-            ]
-            outcome = json.dumps(calls[-1].get("result", calls[-1].get("error"))) if calls else "not called"
-            yield f"{what} {name}", outcome
+            yield f"{what} {name}", _outcome(received, what, name, delivery["event"])
     else:
         yield f"{kind} {delivery['target']}", _essence(delivery["input"])
+
+
+def _outcome(received: Received, what: str, name: str, event: str) -> str:
+    """What came of the last start of a function or flow for the event of an id, as JSON text."""
+    if what == "flow":
+        runs = [each for each in received.of("run") if each["machine"].endswith(f"-{name}") and _id(each) == event]
+        return _result(runs[-1]) if runs else "no run has ended"
+    calls = [each for each in received.of("function") if each["function"].endswith(f"-{name}") and _id(each) == event]
+    return json.dumps(_result_of_call(calls[-1])) if calls else "not called"
+
+
+def _result_of_call(call: Record) -> Any:
+    return call.get("result", call.get("error"))
+
+
+def _result(run: Record) -> str:
+    """The output of a run, or why it has none."""
+    return (
+        run["output"]
+        if "output" in run
+        else ": ".join(filter(None, (run.get("error"), run.get("cause")))) or run["status"]
+    )
 
 
 def _essence(text: str) -> str:
@@ -97,8 +114,10 @@ def _essence(text: str) -> str:
     return json.dumps(given["detail"]) if isinstance(given, dict) and "detail-type" in given else text
 
 
-def _id(call: Record) -> str | None:
-    return call["event"].get("id") if isinstance(call["event"], dict) else None
+def _id(started: Record) -> str | None:
+    """The id of the event that a function or state machine was started with."""
+    given = started.get("event", started.get("input"))
+    return given.get("id") if isinstance(given, dict) else None
 
 
 def _functions(received: Received) -> Iterator[tuple[Any, ...]]:
@@ -107,7 +126,15 @@ def _functions(received: Received) -> Iterator[tuple[Any, ...]]:
         calls[call["function"]].append(call)
     for name, each in sorted(calls.items()):
         failed = sum("error" in call for call in each)
-        yield name, len(each), failed, _short(json.dumps(each[-1].get("result", each[-1].get("error"))))
+        yield name, len(each), failed, _short(json.dumps(_result_of_call(each[-1])))
+
+
+def _machines(received: Received) -> Iterator[tuple[Any, ...]]:
+    runs: defaultdict[str, list[Record]] = defaultdict(list)
+    for run in received.of("run"):
+        runs[run["machine"]].append(run)
+    for name, each in sorted(runs.items()):
+        yield name, len(each), sum(run["status"] != "SUCCEEDED" for run in each), _short(_result(each[-1]))
 
 
 def _messages(received: Received) -> Iterator[tuple[Any, ...]]:
@@ -150,6 +177,8 @@ def _reason(message: Record) -> str:
     context = body.get("requestContext") if isinstance(body, Mapping) else None
     if isinstance(context, Mapping) and "condition" in context:
         return f"{context['condition']} ({context['functionArn'].split(':')[6]})"
+    if isinstance(body, Mapping) and body.get("source") == "aws.states":
+        return f"{body['detail']['status']} ({body['detail']['stateMachineArn'].split(':')[6]})"
     return attributes.get("reason") or ""
 
 

@@ -19,7 +19,7 @@ from ministack.services import stepfunctions
 from sandbox.hooks import activity, rules
 from sandbox.hooks.functions import denied
 from sandbox.hooks.permissions import role_may
-from sandbox.hooks.records import log
+from sandbox.hooks.records import log, record
 
 HISTORY = 25_000
 """https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
@@ -132,6 +132,7 @@ class Run:
             self._append(kind, len(self.record["events"]), {f"{kind[0].lower()}{kind[1:]}EventDetails": details})
             self.record.update(details, stopDate=now_iso(), status=status)
         self.token.cancel()
+        record("run", machine=self.machine["name"], input=json.loads(self.record["input"]), status=status, **details)
         emit_status(self)
         write_log(self)
         if (self.machine.get("tracingConfiguration") or {}).get("enabled"):

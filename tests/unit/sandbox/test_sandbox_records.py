@@ -56,6 +56,20 @@ def test_a_target_of_the_router_stands_for_the_functions_that_it_names() -> None
     assert "function tell        1   not called" in shown(routed)
 
 
+def test_what_came_of_a_flow_is_shown_for_the_route_and_for_the_state_machine() -> None:
+    given = json.dumps({"route": "outage/count", "targets": [{"flow": "sum"}], "event": {}})
+    routed = {**DELIVERY, "target": "router", "arn": "arn:aws:lambda:eu-west-1:1:function:n-router", "input": given}
+    run = {"kind": "run", "machine": "n-sum", "input": {"id": "1"}, "status": "SUCCEEDED", "output": '{"open": 3}'}
+    failed = {**run, "input": {"id": "2"}, "status": "FAILED", "error": "E", "cause": "why"}
+    del failed["output"]
+    assert 'flow sum        1   {"open": 3}' in shown(routed, run, failed)
+    assert "n-sum              2        1   E: why" in shown(routed, run, failed)
+    assert "flow sum        1   no run has ended" in shown(routed, failed)
+    assert "n-sum              1        1   ABORTED" in shown(
+        {**failed, "status": "ABORTED", "error": "", "cause": None}
+    )
+
+
 def test_lost_events_and_missing_permissions_are_shown_with_their_reason() -> None:
     lost = {**DELIVERY, "status": "lost", "error": "no policy"}
     denied = {"kind": "denied", "who": "f", "action": "logs:PutLogEvents", "resource": "arn:x"}
@@ -70,5 +84,7 @@ def test_each_shape_of_dead_letter_says_why_it_is_there() -> None:
     context = {"condition": "RetriesExhausted", "functionArn": "arn:aws:lambda:eu-west-1:1:function:f:$LATEST"}
     of_function = {"body": {"requestContext": context}, "attributes": {}}
     of_ours = {"body": {}, "attributes": {"reason": "invalid"}}
-    text = shown(undelivered=[of_rule, of_function, of_ours])
-    assert "1× NO_PERMISSIONS (arn:t), 1× RetriesExhausted (f), 1× invalid" in text
+    ended = {"status": "TIMED_OUT", "stateMachineArn": "arn:aws:states:eu-west-1:1:stateMachine:m"}
+    of_silence = {"body": {"source": "aws.states", "detail": ended}, "attributes": {}}
+    text = shown(undelivered=[of_rule, of_function, of_ours, of_silence])
+    assert "1× NO_PERMISSIONS (arn:t), 1× RetriesExhausted (f), 1× invalid, 1× TIMED_OUT (m)" in text
