@@ -21,6 +21,7 @@ from components.registry import Registry, RegistryArgs
 from components.router import Router, RouterArgs
 from components.rule_sync import RuleSync, RuleSyncArgs
 from components.settings import read_settings
+from components.settle import Settle, SettleArgs
 from components.triggers import Triggers, topics_of
 from signalbox.classic import DEFAULT_BUS, ROUTER, feed_name, feeds
 
@@ -114,13 +115,13 @@ if foreign:
     Feeds("feeds", FeedsArgs(scope.name, foreign, bus.bus, bus.undelivered.arn))
 decided = [*plan.decisions, *(each.decision for each in plan.events.values() if each.decision)]
 decisions = Decisions("decisions", DecisionsArgs(store.table, decided)).by_event if decided else {}
-for event_id, event_plan in plan.events.items():
+routes = [
     EventRoutes(
         event_id,
         EventRoutesArgs(
             stack=scope.name,
-            event=event_plan.event,
-            routes=event_plan.routes,
+            event=event_plan.event if event_plan else None,
+            routes=event_plan.routes if event_plan else {},
             bus=bus.bus,
             table=store.table,
             addresses=addresses,
@@ -134,6 +135,8 @@ for event_id, event_plan in plan.events.items():
             ],
         ),
     )
+    for event_id, event_plan in [*plan.events.items(), *((gone, None) for gone in plan.gone)]
+]
 rule_sync = RuleSync(
     "rule-sync",
     RuleSyncArgs(
@@ -144,6 +147,12 @@ rule_sync = RuleSync(
         triggers,
     ),
 )
+settle = Settle(
+    "settle",
+    SettleArgs(rule_sync.lambda_function.function, plan.written, [rule_sync, *(each.item for each in routes)]),
+)
+for each in routes:
+    each.declare_rules(after=[settle.run])
 wrapper = EventStoreWrapper(
     "api", EventStoreWrapperArgs(lambdas, functions[WRAPPER], code.functions[WRAPPER], settings.jwt)
 )

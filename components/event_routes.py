@@ -11,12 +11,13 @@ from components.destinations import Address
 from components.stored_item import stored_item
 from signalbox.classic import Rule, RuleTarget, rule_of
 from signalbox.model import Event, Route
-from signalbox.store import event_item
+from signalbox.store import event_item, gone_item
 
 
 @dataclass(frozen=True, slots=True)
 class EventRoutesArgs:
-    """`event` is what the definitions say, `routes` what the rules must be (with run-time edits).
+    """`event` is what the definitions say, None when they have it no more; `routes` what the rules must be (with
+    run-time edits).
 
     `stack` is `signalbox:name`; `addresses` holds every target of a rule by its id; `undelivered` is the ARN of the
     dead-letter queue; `registry` are the items and permissions that must exist before a rule may send, and the event's
@@ -24,7 +25,7 @@ class EventRoutesArgs:
     """
 
     stack: str
-    event: Event
+    event: Event | None
     routes: Mapping[str, Route]
     bus: aws.cloudwatch.EventBus
     table: aws.dynamodb.Table
@@ -36,18 +37,25 @@ class EventRoutesArgs:
 class EventRoutes(Component):
     """The event's item, then its rules: whoever writes a rule, deploy or reconciler, finds the same in the store.
 
-    Nothing else is made for a route: permissions and policies hold for all rules of the bus.
+    Rules are declared by a step of their own, `declare_rules`, when the items of all events are. Nothing else is made
+    for a route: permissions and policies hold for all rules of the bus.
     """
 
     def __init__(self, name: str, args: EventRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        self.item = stored_item(self, "item", args.table, event_item(args.event), depends_on=args.registry)
-        self.rules = {
-            route.name: self._rule(args, rule_of(args.event, route, args.stack)) for route in args.routes.values()
-        }
+        self._args = args
+        item = gone_item(name) if args.event is None else event_item(args.event)
+        self.item = stored_item(self, "item", args.table, item, depends_on=args.registry)
+
+    def declare_rules(self, after: Sequence[pulumi.Resource]) -> None:
+        """The rules and their targets; `after` comes before each of them, besides the event's item."""
+        args, event = self._args, self._args.event
+        if event is not None:
+            for route in args.routes.values():
+                self._rule(args, rule_of(event, route, args.stack), after)
         self.register_outputs({"item": self.item.id})
 
-    def _rule(self, args: EventRoutesArgs, rule: Rule) -> aws.cloudwatch.EventRule:
+    def _rule(self, args: EventRoutesArgs, rule: Rule, after: Sequence[pulumi.Resource]) -> aws.cloudwatch.EventRule:
         declared = aws.cloudwatch.EventRule(
             f"{self.name}/{rule.route}",
             name=rule.name,
@@ -55,7 +63,7 @@ class EventRoutes(Component):
             event_pattern=rule.pattern,
             description=rule.description,
             state=rule.state,
-            opts=self.child(depends_on=[self.item]),
+            opts=self.child(depends_on=[self.item, *after]),
         )
         for target in rule.targets:
             self._target(args, rule, target, declared)

@@ -34,6 +34,7 @@ from signalbox.store import (
     StoreSnapshot,
     decision_item,
     declared_config,
+    event_item,
     override_item,
 )
 
@@ -490,14 +491,21 @@ class EventPlan:
 class Plan:
     """All that the deploy makes of definitions and store.
 
-    `decisions` are the items of events that are gone from the definitions; those of the others are in their EventPlan.
-    Any problem that is an error: nothing may be declared.
+    `gone` are the events that are gone from the definitions, `decisions` their decision items; those of the others are
+    in their EventPlan. Any problem that is an error: nothing may be declared.
     """
 
     events: Mapping[str, EventPlan]
+    gone: tuple[str, ...]
     decisions: tuple[Item, ...]
     notes: tuple[Note, ...]
     problems: tuple[Problem, ...]
+
+    @property
+    def written(self) -> str:
+        """Names what the deploy writes into the store of events and decisions; run-time edits do not change it."""
+        events = [[event_item(each.event), each.decision] for each in self.events.values()]
+        return digest([events, list(self.gone), list(self.decisions)])
 
 
 def plan(
@@ -514,7 +522,7 @@ def plan(
     TypeError or ValueError for items that are malformed.
     """
     plans: dict[str, EventPlan] = {}
-    gone: list[Item] = []
+    left: list[Item] = []
     notes: list[Note] = _control_notes(store)
     problems: list[Problem] = _control_problems(store)
     collided: set[str] = set()
@@ -535,7 +543,7 @@ def plan(
         collided.update(f"{event_id}/{name}" for name in decided.routes if decided.routes[name].edit)
         decision = decisions_item(event_id, decided.decisions)
         if event is None:
-            gone += [decision] if decision else []
+            left += [decision] if decision else []
             continue
         routes = effective_routes(event, decided.routes)
         plans[event_id] = EventPlan(event, routes, decision)
@@ -547,7 +555,8 @@ def plan(
         for route in sorted(policy.routes)
         if route not in collided
     ]
-    return Plan(plans, tuple(gone), tuple(notes), tuple(problems))
+    gone = tuple(sorted({*store.events, *store.gone} - events.keys()))
+    return Plan(plans, gone, tuple(left), tuple(notes), tuple(problems))
 
 
 def _steps(event: Event, before: Mapping[str, JsonObject], after: Mapping[str, Route]) -> Iterable[Problem]:

@@ -25,7 +25,7 @@ TTL = "ExpiresAt"
 TARGET = "target"
 """Written by the deploy: the registry of targets."""
 EVENTS = "events"
-"""Written by the deploy: what the definitions say of an event."""
+"""Written by the deploy: what the definitions say of an event, or that they have it no more."""
 DECISION = "decision"
 """Written by the deploy: who won each conflict."""
 OVERRIDE = "override"
@@ -50,6 +50,9 @@ ORIGIN_DEFINITIONS = "definitions"
 """`Origin` of a flow that the deploy writes."""
 ORIGIN_API = "api"
 """`Origin` of a flow that the API writes."""
+
+GONE = "Gone"
+"""Attribute of an `events` item: the definitions have the event no more."""
 
 HISTORY_SECONDS = 365 * 86_400
 """How long an accepted edit stays in the history."""
@@ -106,6 +109,20 @@ def event_item(event: Event) -> Item:
     if event.description:
         item["Description"] = event.description
     return item
+
+
+def gone_item(event_id: str) -> Item:
+    """What is left of an event that the definitions have no more.
+
+    It says so before the event's rules are taken away, which an item that is merely deleted could not: Pulumi deletes
+    what a resource depends on after the resource. A reconciler at work meanwhile would put back what the deploy takes.
+    """
+    return {PK: EVENTS, SK: event_id, GONE: True}
+
+
+def is_gone(item: Mapping[str, Any]) -> bool:
+    """Is this `events` item that of an event which the definitions have no more?"""
+    return GONE in item
 
 
 def declared_config(item: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -210,7 +227,10 @@ def control_item(word: str, *, at: str, by: str, why: str = "") -> Item:
 
 @dataclass(frozen=True, slots=True)
 class StoreSnapshot:
-    """The items that say what the rules must be, by sort key. Nothing in it: an empty store."""
+    """The items that say what the rules must be, by sort key. Nothing in it: an empty store.
+
+    `gone` are the ids of events that the definitions had once; they are not in `events`.
+    """
 
     targets: Mapping[str, Item] = field(default_factory=dict)
     events: Mapping[str, Item] = field(default_factory=dict)
@@ -219,19 +239,23 @@ class StoreSnapshot:
     flows: Mapping[str, Item] = field(default_factory=dict)
     sync: Mapping[str, Item] = field(default_factory=dict)
     control: Mapping[str, Item] = field(default_factory=dict)
+    gone: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> "StoreSnapshot":
         """The snapshot that `items` make, in any order; items of other partitions are left out."""
         partitions: dict[str, dict[str, Item]] = {pk: {} for pk in SNAPSHOT}
+        gone: set[str] = set()
         for item in items:
-            if item[PK] in partitions:
+            if item[PK] == EVENTS and is_gone(item):
+                gone.add(item[SK])
+            elif item[PK] in partitions:
                 partitions[item[PK]][item[SK]] = item
-        return cls(*(partitions[pk] for pk in SNAPSHOT))
+        return cls(*(partitions[pk] for pk in SNAPSHOT), gone=frozenset(gone))
 
 
 SNAPSHOT: tuple[str, ...] = (TARGET, EVENTS, DECISION, OVERRIDE, FLOW, SYNC, CONTROL)
-"""The partitions of a StoreSnapshot, in the order of its fields."""
+"""The partitions of a StoreSnapshot, in the order of its first fields."""
 
 
 def to_attributes(item: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -27,21 +27,21 @@ def event(**routes):
     )
 
 
-def declared(of: Event, routes=None) -> Declared:
+def declared(of: Event | None, routes=None) -> Declared:
     def program():
         EventRoutes(
-            of.id,
+            of.id if of else "outage",
             EventRoutesArgs(
                 stack="park-dev",
                 event=of,
-                routes=of.routes if routes is None else routes,
+                routes=routes if routes is not None else of.routes if of else {},
                 bus=aws.cloudwatch.EventBus("bus", name="park-dev"),
                 table=aws.dynamodb.Table("table", name="park-dev-store"),
                 addresses=ADDRESSES,
                 undelivered="arn:undelivered",
                 registry=[aws.sns.Topic("registered")],
             ),
-        )
+        ).declare_rules(after=[aws.sns.Topic("settled")])
 
     return declare(program)
 
@@ -116,7 +116,14 @@ def test_targets_say_what_their_kind_needs():
 def test_the_store_is_written_before_the_rules_and_after_the_registry():
     found = declared(event(a={"targets": [{"topic": "mail"}]}))
     assert "registered" in found.the("TableItem", "outage-item").depends_on
-    assert "outage-item" in found.the("EventRule").depends_on
+    assert {"outage-item", "settled"} <= set(found.the("EventRule").depends_on)
+
+
+def test_of_an_event_that_is_gone_stays_an_item_of_the_same_name_that_says_so():
+    found = declared(None)
+    assert [each.name for each in found.of("EventRule")] == []
+    item = found.the("TableItem", "outage-item").inputs["item"]
+    assert json.loads(item) == {"PK": {"S": "events"}, "SK": {"S": "outage"}, "Gone": {"BOOL": True}}
 
 
 def test_rules_are_the_effective_routes_and_the_item_the_declared_ones():
