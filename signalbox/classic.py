@@ -4,6 +4,7 @@
 so that all of them mean the same rule. Another kind of bus would be a second module like this one.
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -107,7 +108,21 @@ def router_template(event: Event, route: Route, targets: list[dict[str, str]]) -
     EventBridge's own variable: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
     """
     head: dict[str, Any] = {"route": route.id, "schema": schema_hash(event.schema), "targets": targets}
-    return f'{{"event":<aws.events.event.json>,{canonical(head)[1:]}'
+    return f"{_TEMPLATE}{canonical(head)[1:]}"
+
+
+_TEMPLATE = '{"event":<aws.events.event.json>,'
+
+
+def routed_flows(template: str) -> set[str]:
+    """The flows that a rule's `router_template` names; none of any other template."""
+    if not template.startswith(_TEMPLATE):
+        return set()
+    try:
+        targets = json.loads(f"{{{template.removeprefix(_TEMPLATE)}")["targets"]
+        return {target["flow"] for target in targets if "flow" in target}
+    except (KeyError, TypeError, ValueError):
+        return set()
 
 
 def feeds(events: Iterable[Event]) -> dict[str, str]:

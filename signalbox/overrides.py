@@ -3,11 +3,14 @@
 `apply_edit` is pure. `make_edit` puts its writes in one transaction, which holds only while the items that the edit was
 computed from are still the same; when it does not hold, it reads them again and starts over (with If-Match: the ETag
 then differs, and the caller is told).
+
+An edit that makes a route name a flow writes or checks that flow's item in the same transaction, so that no flow goes
+away while a route is made to name it (`signalbox.flow_edits`).
 """
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -31,7 +34,9 @@ from signalbox.problems import Problem
 from signalbox.store import (
     DECISION,
     EVENTS,
+    FLOW,
     HISTORY_SECONDS,
+    ORIGIN_API,
     OVERRIDE,
     PK,
     SK,
@@ -52,6 +57,9 @@ TRIES = 60
 FIRST_WAIT = 0.02
 LONGEST_WAIT = 0.5
 """Seconds between tries: doubled up to the longest, with full jitter."""
+FLOWS_PER_EDIT = 90
+"""Flows that one event's routes may name at run time: a transaction has 100 items."""
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,16 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
+class Delete:
+    """A delete of the item that is `unchanged`."""
+
+    unchanged: Unchanged
+
+
+Write = Put | Delete | Unchanged
+
+
+@dataclass(frozen=True, slots=True)
 class Edit:
     """An edit that may be made: all of `writes`, in one transaction, or nothing."""
 
@@ -104,7 +122,7 @@ class Edit:
     """The ETag that the event has after it."""
     routes: Mapping[str, EffectiveRoute]
     """The event's effective routes after it."""
-    writes: tuple[Put | Unchanged, ...]
+    writes: tuple[Write, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +140,24 @@ class Refused:
 
 
 def apply_edit(
-    items: EventItems, posted: Mapping[str, JsonObject], *, who: str, when: datetime, if_match: str | None = None
+    items: EventItems,
+    posted: Mapping[str, JsonObject],
+    *,
+    who: str,
+    when: datetime,
+    if_match: str | None = None,
+    flows: Iterable[Item] = (),
 ) -> Edit | PreconditionFailed | Refused:
     """What the edit "the event's routing config is `posted`" comes to.
 
     `posted` holds the configs of all routes that the event shall have and has passed `check_routing_config`; `who`
-    names the caller, `when` is aware, `if_match` is the header's value. A route left out is deleted, one that says what
-    is declared is no edit, one that is live as posted keeps the edit that it has, with its author, basis and revision
-    (so that a conflict on it stays reported), and edits that decisions have voided go. Every edit counts a revision,
-    also one that changes nothing. Raises KeyError, TypeError or ValueError for items that are malformed.
+    names the caller, `when` is aware, `if_match` is the header's value; `flows` are the items of all flows that it
+    names. A route left out is deleted, one that says what is declared is no edit, one that is live as posted keeps the
+    edit that it has, with its author, basis and revision (so that a conflict on it stays reported), and edits that
+    decisions have voided go. Every edit counts a revision, also one that changes nothing. Raises KeyError, TypeError or
+    ValueError for items that are malformed.
     """
-    if if_match is not None and not _matches(if_match, items.etag()):
+    if if_match is not None and not if_match_holds(if_match, items.etag()):
         return PreconditionFailed(items.etag())
     event = event_from_item(items.declared)
     wanted = {name: route_from_config(event.id, name, config) for name, config in posted.items()}
@@ -168,10 +193,33 @@ def apply_edit(
     )
     item = override.item()
     problems += [problem for each in (item, history) if (problem := _too_large(event.id, each))]
+    naming = _naming(flows, named_flows(live.values()))
+    problems += _too_many_flows(event.id, naming)
     if problems:
         return Refused(tuple(problems))
     after = EventItems(items.declared, items.decision, item)
-    return Edit(revision, after.etag(), after.routes(), _writes(items, item, history))
+    return Edit(revision, after.etag(), after.routes(), (*_writes(items, item, history), *naming))
+
+
+def named_flows(configs: Iterable[JsonObject]) -> set[str]:
+    """The flows that route configs name."""
+    return {target["flow"] for config in configs for target in config["targets"] if "flow" in target}
+
+
+def flow_unchanged(item: Item) -> Unchanged:
+    """A flow that the API made is what it was when `item` was read, and no route has been made to name it since."""
+    return Unchanged(FLOW, item[SK], {key: item[key] for key in ("Origin", "Revision", "EditedAt", "Named")})
+
+
+def _naming(flows: Iterable[Item], before: set[str]) -> list[Write]:
+    """What goes with an edit after which routes name `flows`: those that the API made and that no route of the event
+    named `before` are counted, so that a DELETE at the same time finds them changed; all must still be there."""
+    return [
+        Put({**item, "Named": item["Named"] + 1}, flow_unchanged(item))
+        if item["Origin"] == ORIGIN_API and item[SK] not in before
+        else Unchanged(FLOW, item[SK], {"Origin": item["Origin"]})
+        for item in flows
+    ]
 
 
 class EditStore(Protocol):
@@ -181,7 +229,7 @@ class EditStore(Protocol):
         """The event's items, read consistently; None: the event is not declared. Raises StoreError."""
         ...
 
-    def commit(self, writes: Sequence[Put | Unchanged]) -> None:
+    def commit(self, writes: Sequence[Write]) -> None:
         """All of `writes` in one transaction, or none. Raises ChangedError, StoreError."""
         ...
 
@@ -218,8 +266,11 @@ def _same(one: JsonObject | None, other: JsonObject | None) -> bool:
     return config_hash(one) == config_hash(other)
 
 
-def _matches(if_match: str, etag: str) -> bool:
-    """RFC 9110, 13.1.1: a list of ETags, compared strongly, or `*` for any."""
+def if_match_holds(if_match: str, etag: str) -> bool:
+    """Does the header If-Match let a change through of what `etag` names?
+
+    RFC 9110, 13.1.1: a list of ETags, compared strongly, or `*` for any.
+    """
     tags = [tag.strip() for tag in if_match.split(",")]
     return "*" in tags or etag in tags
 
@@ -236,6 +287,21 @@ def _too_large(event_id: str, item: Item) -> Problem | None:
         fix="edit fewer routes at run time, or take edits over into the definitions (python -m signalbox pull)",
         path=event_id,
     )
+
+
+def _too_many_flows(event_id: str, naming: Sequence[Write]) -> list[Problem]:
+    if len(naming) <= FLOWS_PER_EDIT:
+        return []
+    return [
+        Problem(
+            code="flows-too-many",
+            what="the event's routes name too many flows for one edit",
+            got=str(len(naming)),
+            allowed=f"at most {FLOWS_PER_EDIT}",
+            fix="take routes over into the definitions (python -m signalbox pull)",
+            path=event_id,
+        )
+    ]
 
 
 def _writes(items: EventItems, override: Item, history: Item) -> tuple[Put | Unchanged, ...]:

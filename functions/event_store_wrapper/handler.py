@@ -13,7 +13,8 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
-from signalbox.api import edits, openapi
+from signalbox import flow_edits
+from signalbox.api import edits, flows, openapi
 from signalbox.api.answers import (
     JSON,
     PROBLEM,
@@ -27,6 +28,7 @@ from signalbox.api.answers import (
 from signalbox.api.paging import ID, PAGE_BYTES, page_of
 from signalbox.api.resources import event_resource, flow_resource
 from signalbox.aws.store import DynamoStore
+from signalbox.flow_edits import Checked, flow_etag
 from signalbox.overrides import EventItems, make_edit
 from signalbox.registry import registry_of_items
 from signalbox.runtime.aws import client
@@ -68,16 +70,20 @@ def get_event(name: str) -> Response[str]:
 @app.get("/flows")
 def list_flows() -> Response[str]:
     """A page of flows."""
-    return _answer_page(FLOW, lambda flows: map(flow_resource, flows))
+    return _answer_page(FLOW, lambda items: _flow_resources(_store(), items))
 
 
 @app.get("/flow/<name>")
 def get_flow(name: str) -> Response[str]:
-    """One flow."""
-    item = _store().item(FLOW, name) if ID.fullmatch(name) else None
+    """One flow, unless the caller has it."""
+    store = _store()
+    item = store.item(FLOW, name) if ID.fullmatch(name) else None
     if item is None:
         raise no_such("flow", name)
-    return _answer(flow_resource(item))
+    headers = {"ETag": flow_etag(item)}
+    if is_current(app.current_event.headers.get("if-none-match"), headers["ETag"]):
+        return Response(HTTPStatus.NOT_MODIFIED.value, headers=headers, body="")
+    return _answer(flow_resource(item, store.item(SYNC, f"flow#{name}")), headers)
 
 
 @app.post("/route/<name>")
@@ -86,29 +92,52 @@ def edit_routes(name: str) -> Response[str]:
     posted = edits.routing_config(_body())
     if not ID.fullmatch(name):
         raise no_such("event", name)
-    request = app.current_event
-    store = DynamoStore(client("dynamodb"), os.environ["STORE"])
+    store = _edits()
     change = edits.edit_of(
         posted,
-        registry_of_items(store.partition(TARGET)),
-        who=edits.caller(request.request_context.raw_event.get("authorizer") or {}),
+        registry_of_items(store.partition(TARGET), store.partition(FLOW)),
+        lambda flow: store.get(FLOW, flow),
+        who=_who(),
         when=datetime.now(UTC),
-        if_match=request.headers.get("if-match"),
+        if_match=app.current_event.headers.get("if-match"),
     )
     answer, etag = edits.answer_of(name, make_edit(store, name, change))
     return _answer(answer, {"ETag": etag})
 
 
 @app.post("/flow")
-def create_flow() -> Response[str]:
-    """Not yet."""
-    raise Rejection(HTTPStatus.NOT_IMPLEMENTED, "flows cannot be made at run time yet: write a definition")
+def save_flow() -> Response[str]:
+    """Make a flow, or replace one that was made here."""
+    body, headers = _body(), app.current_event.headers
+    posted = flows.posted(body)
+    store = _edits()
+
+    def check() -> Checked:
+        registry = registry_of_items(store.partition(TARGET), store.partition(FLOW))
+        return flows.checked(posted, registry, flows.events_of(store.partition(EVENTS)))
+
+    outcome = flow_edits.save_flow(
+        store,
+        posted.id,
+        check,
+        who=_who(),
+        when=datetime.now(UTC),
+        if_match=headers.get("if-match"),
+        request=flows.request_of(headers.get("idempotency-key"), body),
+    )
+    saved = flows.answer_of(posted.id, outcome)
+    status = HTTPStatus.CREATED if saved.created else HTTPStatus.OK
+    # Relative to /flow, so right behind any domain and path.
+    return _answer(flows.body_of(saved), {"ETag": saved.etag, "Location": f"flow/{saved.id}"}, status)
 
 
 @app.delete("/flow/<name>")
-def delete_flow(name: str) -> Response[str]:  # noqa: ARG001
-    """Not yet."""
-    raise Rejection(HTTPStatus.NOT_IMPLEMENTED, "flows cannot be taken away at run time yet: change the definitions")
+def delete_flow(name: str) -> Response[str]:
+    """Take a flow away that was made here and that no route names."""
+    if not ID.fullmatch(name):
+        raise no_such("flow", name)
+    outcome = flow_edits.delete_flow(_edits(), name, if_match=app.current_event.headers.get("if-match"))
+    return _answer(flows.deleted(name, outcome))
 
 
 @app.get("/openapi.json")
@@ -181,6 +210,22 @@ def _store() -> EventStore:
     return EventStore(client("dynamodb"), os.environ["STORE"])
 
 
+def _edits() -> DynamoStore:
+    return DynamoStore(client("dynamodb"), os.environ["STORE"])
+
+
+def _who() -> str:
+    return edits.caller(app.current_event.request_context.raw_event.get("authorizer") or {})
+
+
+def _flow_resources(store: EventStore, items: list[Item]) -> Iterable[dict[str, Any]]:
+    if not items:
+        return
+    sync = {item[SK]: item for item in store.between(SYNC, f"flow#{items[0][SK]}", f"flow#{items[-1][SK]}")}
+    for item in items:
+        yield flow_resource(item, sync.get(f"flow#{item[SK]}"))
+
+
 def _resources(store: EventStore, events: list[Item]) -> Iterable[dict[str, Any]]:
     if not events:
         return
@@ -209,8 +254,10 @@ def _answer_page(partition: str, resources: Callable[[list[Item]], Iterable[dict
     return Response(HTTPStatus.OK.value, JSON, f"[{','.join(shown)}]", _headers(headers))
 
 
-def _answer(resource: dict[str, Any], headers: dict[str, str] | None = None) -> Response[str]:
-    return Response(HTTPStatus.OK.value, JSON, to_text(resource), _headers(headers or {}))
+def _answer(
+    resource: dict[str, Any], headers: dict[str, str] | None = None, status: HTTPStatus = HTTPStatus.OK
+) -> Response[str]:
+    return Response(status.value, JSON, to_text(resource), _headers(headers or {}))
 
 
 def _headers(more: dict[str, str]) -> dict[str, str | list[str]]:

@@ -1,16 +1,22 @@
-"""The reconciler: on every edit and every few minutes, the rules become what the store says."""
+"""The reconciler: on every edit and every few minutes, rules and state machines become what the store says."""
 
 import logging
 import os
 import time
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from signalbox.aws.machines import StepFunctionsMachines
 from signalbox.aws.metrics import CloudWatchMetrics
 from signalbox.aws.rules import EventBridgeRules
 from signalbox.aws.store import DynamoStore
-from signalbox.reconcile import Bus, Reconciler
+from signalbox.flows import Names
+from signalbox.reconcile import Bus, Plant, Reconciler
+from signalbox.reconcile.ports import RulesError
 from signalbox.runtime.aws import client
 from signalbox.runtime.text import to_text
+from signalbox.store import OVERRIDE, StoreError
 
 SPARE_SECONDS = 15
 """What is left at the end of the function's time for the notes and metrics of a run that ran out of it."""
@@ -32,13 +38,37 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
     """Run the reconciler; its report.
 
     What started it does not matter: it reads the store, not the event. A batch of the store's stream is done when the
-    store and the rules agree; a run that raises, or that ran out of time, leaves the batch to be tried again.
+    store held still and all was looked at; a run that raises, or that ran out of time, leaves it to be tried again.
+
+    A deploy that starts it is not stopped by what fails here: it goes on as without, and the next run tells.
     """
+    if not _is_deploy(event):
+        return _run(event, context)
+    try:
+        edited = next(_store().partition(OVERRIDE), None) is not None
+        return _run(event, context) if edited else {"skipped": "nobody has edited a route"}
+    except (StoreError, RulesError, BotoCoreError, ClientError) as error:
+        logger.error("the run that a deploy started failed: %s", error)
+        return {"failed": str(error)}
+
+
+def _is_deploy(event: Any) -> bool:
+    """Was it started by a deploy, between the store and the rules?"""
+    return isinstance(event, dict) and "deploy" in event
+
+
+def _store() -> DynamoStore:
+    return DynamoStore(client("dynamodb"), os.environ["STORE"])
+
+
+def _run(event: Any, context: Any) -> dict[str, Any]:
     name = os.environ["NAME"]
     reconciler = Reconciler(
-        DynamoStore(client("dynamodb"), os.environ["STORE"]),
+        _store(),
         EventBridgeRules(client("events"), name),
         Bus(name, os.environ["UNDELIVERED"]),
+        StepFunctionsMachines(client("stepfunctions")),
+        Plant(_names(name), os.environ["FLOWS_ROLE"], os.environ["FLOWS_LOGS"]),
         clock=_Clock(),
         metrics=CloudWatchMetrics(client("cloudwatch"), name),
         deadline=time.time() + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS,
@@ -47,6 +77,12 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
     logger.info("%s", to_text(report))
     # Lambda reads `batchItemFailures` of a batch's answer; the rest is for whoever invoked it.
     return {"batchItemFailures": [] if report["settled"] else _first(event), **report}
+
+
+def _names(stack: str) -> Names:
+    """The stack as its flows see it; the queue's ARN says where it is."""
+    _, partition, _, region, account, _ = os.environ["UNDELIVERED"].split(":")
+    return Names(stack, region, account, os.environ["UNDELIVERED_URL"], partition)
 
 
 def _first(event: Any) -> list[dict[str, str]]:

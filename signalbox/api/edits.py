@@ -7,11 +7,12 @@ from typing import Any
 
 from signalbox.api.answers import Rejection, no_such
 from signalbox.definitions.routing import check_routing_config
-from signalbox.overrides import Edit, EventItems, PreconditionFailed, Refused, apply_edit
+from signalbox.model import Event
+from signalbox.overrides import Edit, EventItems, PreconditionFailed, Refused, apply_edit, named_flows
 from signalbox.problems import errors
 from signalbox.registry import Registry
 from signalbox.runtime.text import from_text
-from signalbox.store import event_from_item
+from signalbox.store import Item, event_from_item
 
 WHO_LENGTH = 256
 
@@ -25,15 +26,31 @@ def routing_config(body: str) -> Any:
 
 
 def edit_of(
-    posted: Any, registry: Registry, *, who: str, when: datetime, if_match: str | None
+    posted: Any,
+    registry: Registry,
+    flow: Callable[[str], Item | None],
+    *,
+    who: str,
+    when: datetime,
+    if_match: str | None,
 ) -> Callable[[EventItems], Edit | PreconditionFailed | Refused]:
-    """What `overrides.make_edit` shall do with an event's items: check `posted` as definitions are, then edit."""
+    """What `overrides.make_edit` shall do with an event's items: check `posted` as definitions are, then edit.
+
+    `flow` gives the item of a flow as it is now: the edit holds only while that is so.
+    """
+
+    def check(event: Event, known: Registry) -> None:
+        if faults := errors(check_routing_config(event, posted, known, runtime=True)):
+            raise Rejection(HTTPStatus.UNPROCESSABLE_ENTITY, "these routes cannot be made", errors=faults)
 
     def change(items: EventItems) -> Edit | PreconditionFailed | Refused:
         event = event_from_item(items.declared)
-        if faults := errors(check_routing_config(event, posted, registry, runtime=True)):
-            raise Rejection(HTTPStatus.UNPROCESSABLE_ENTITY, "these routes cannot be made", errors=faults)
-        return apply_edit(items, posted, who=who, when=when, if_match=if_match)
+        check(event, registry)
+        flows = {name: flow(name) for name in sorted(named_flows(posted.values()))}
+        there = [item for item in flows.values() if item is not None]
+        if flows:
+            check(event, registry.with_flows(flows, there))
+        return apply_edit(items, posted, who=who, when=when, if_match=if_match, flows=there)
 
     return change
 

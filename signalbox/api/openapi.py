@@ -1,14 +1,21 @@
-"""The OpenAPI document of the HTTP API: https://spec.openapis.org/oas/v3.1.0"""
+"""The OpenAPI document of the HTTP API: https://spec.openapis.org/oas/v3.1.0
 
-from typing import Any
+What a route and a flow are is said once, in the meta-schemas of the definitions; here they are taken over.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from signalbox import __version__
 from signalbox.api.answers import BODY_BYTES, JSON, PROBLEM
+from signalbox.api.flows import KEY
 from signalbox.api.paging import ID, LIMIT, MAX_LIMIT
-from signalbox.model import TARGET_KINDS
+from signalbox.definitions.meta import meta_schema
+from signalbox.store import ACTIVE, CREATING, FLOW_FAILED
 
 _ID = {"type": "string", "pattern": f"^{ID.pattern}$"}
 _ROUTE_NAME = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+_FLOW_ID = _ROUTE_NAME
 _TEXT = {"type": "string"}
 _OBJECT = {"type": "object"}
 
@@ -104,7 +111,16 @@ def _paths() -> dict[str, Any]:
         },
         "/flow": {
             "post": _operation(
-                "flows", "createFlow", "Make a flow at run time", {}, body=_OBJECT, errors=["NotImplemented"]
+                "flows",
+                "saveFlow",
+                "Make a flow at run time, or replace one that was made so",
+                {
+                    "200": _stored("Replaced. The state machine follows within seconds."),
+                    "201": _stored("Stored. The state machine follows within seconds."),
+                },
+                parameters=["if-match", "idempotency-key"],
+                body=_schema("NewFlow"),
+                errors=["Conflict", "Precondition", "Unprocessable"],
             )
         },
         "/flow/{id}": {
@@ -112,12 +128,38 @@ def _paths() -> dict[str, Any]:
             "get": _operation(
                 "flows",
                 "getFlow",
-                "One flow",
-                {"200": {"description": "The flow.", "content": {JSON: {"schema": _schema("Flow")}}}},
+                "One flow, and how far its state machine follows",
+                {
+                    "200": {
+                        "description": "The flow.",
+                        "headers": {"ETag": _ETAG},
+                        "content": {JSON: {"schema": _schema("Flow")}},
+                    },
+                    "304": {"description": "The caller has it: If-None-Match names its ETag."},
+                },
+                parameters=["if-none-match"],
                 errors=["NotFound"],
             ),
             "delete": _operation(
-                "flows", "deleteFlow", "Take away a flow that was made at run time", {}, errors=["NotImplemented"]
+                "flows",
+                "deleteFlow",
+                "Take away a flow that was made at run time",
+                {
+                    "200": {
+                        "description": "Gone. The state machine follows when no rule sends to it.",
+                        "content": {
+                            JSON: {
+                                "schema": {
+                                    "type": "object",
+                                    "required": ["message", "id"],
+                                    "properties": {"message": _TEXT, "id": _FLOW_ID},
+                                }
+                            }
+                        },
+                    }
+                },
+                parameters=["if-match"],
+                errors=["NotFound", "Conflict", "Precondition"],
             ),
         },
         "/openapi.json": {
@@ -132,10 +174,38 @@ def _paths() -> dict[str, Any]:
 
 
 _ETAG = {
-    "description": "Names the declared config and the revision of the run-time edits, and "
-    "not the state of the rules: ask without If-None-Match to see `sync` change.",
+    "description": "Names what is declared and the revision of the run-time edits, and not how far rules and state "
+    "machines follow: ask without If-None-Match to see that change.",
     "schema": _TEXT,
 }
+
+
+def _stored(description: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "headers": {
+            "ETag": _ETAG,
+            "Location": {"description": "The flow, relative to this request.", "schema": _TEXT},
+        },
+        "content": {
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "required": ["message", "id", "revision"],
+                    "properties": {
+                        "message": _TEXT,
+                        "id": _FLOW_ID,
+                        "revision": {"type": "integer"},
+                        "warnings": {
+                            "description": "What may not be meant so.",
+                            "type": "array",
+                            "items": _schema("Fault"),
+                        },
+                    },
+                }
+            }
+        },
+    }
 
 
 def _operation(
@@ -183,6 +253,12 @@ def _parameters() -> dict[str, Any]:
     return {
         "event": given("id", "path", "The event's id.", _ID),
         "flow": given("id", "path", "The flow's id.", _ID),
+        "idempotency-key": given(
+            "Idempotency-Key",
+            "header",
+            "A fresh one with each new request: the same request again gets the same answer for a day.",
+            {"type": "string", "pattern": f"^{KEY.pattern}$"},
+        ),
         "limit": given(
             "limit",
             "query",
@@ -195,7 +271,7 @@ def _parameters() -> dict[str, Any]:
             'Where the page starts: from the Link header with rel="next" of the page before.',
             {"type": "string", "minLength": 1},
         ),
-        "if-match": given("If-Match", "header", "Edit only what this ETag names: 412 when it changed.", _TEXT),
+        "if-match": given("If-Match", "header", "Change only what this ETag names: 412 when it changed.", _TEXT),
         "if-none-match": given("If-None-Match", "header", "ETags that the caller has.", _TEXT),
     }
 
@@ -204,14 +280,16 @@ _ERRORS = {
     "BadRequest": ("400", "The request cannot be read, or asks for what there cannot be."),
     "Forbidden": ("403", "The caller may not do this (answered by API Gateway)."),
     "NotFound": ("404", "There is no such thing."),
-    "Conflict": ("409", "The routes cannot follow those that are live in one step."),
-    "Precondition": ("412", "The event is not what If-Match says; the ETag is what it is now."),
-    "Unprocessable": ("422", "The routes are not right; `errors` has every fault."),
+    "Conflict": (
+        "409",
+        "What there is forbids it: live routes, routes that use a flow, definitions; `errors` says what.",
+    ),
+    "Precondition": ("412", "It is not what If-Match says; the ETag is what it is now."),
+    "Unprocessable": ("422", "The body is not right; `errors` has every fault."),
     "NotAcceptable": ("406", "The caller accepts no JSON."),
     "TooLarge": ("413", f"The body has more than {BODY_BYTES} bytes."),
     "TooMany": ("429", "Too many requests (answered by API Gateway)."),
     "Failed": ("500", "The server is at fault; its log has the request id."),
-    "NotImplemented": ("501", "This version cannot do it yet."),
     "Unavailable": ("503", "The store does not answer just now; Retry-After says when to ask again."),
 }
 
@@ -242,49 +320,6 @@ def _page(schema: str) -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     match_values = {"type": "array", "minItems": 1}
-    target = {
-        "description": "One kind with the name of a target, and what the kind may need.",
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            **dict.fromkeys(TARGET_KINDS, _ROUTE_NAME),
-            "input": {
-                "description": "EventBridge input transformer.",
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["template"],
-                "properties": {"paths": {"type": "object", "additionalProperties": _TEXT}, "template": _TEXT},
-            },
-            "message-group": _TEXT,
-            "partition-key": _TEXT,
-        },
-        "oneOf": [{"required": [kind]} for kind in TARGET_KINDS],
-    }
-    route = {
-        "description": "A route: one EventBridge rule.",
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["targets"],
-        "properties": {
-            "pattern": {"description": "EventBridge pattern on `detail`.", **_OBJECT},
-            "envelope": {
-                "description": "EventBridge patterns on the fields beside `detail`.",
-                "type": "object",
-                "additionalProperties": False,
-                "properties": dict.fromkeys(("account", "region", "resources", "time", "version", "id"), match_values),
-            },
-            "targets": {"type": "array", "minItems": 1, "items": _schema("Target")},
-            "enabled": {"type": "boolean", "default": True},
-            "retry": {
-                "type": "object",
-                "additionalProperties": False,
-                "properties": {
-                    "attempts": {"type": "integer", "minimum": 0, "maximum": 185, "default": 185},
-                    "max-age-seconds": {"type": "integer", "minimum": 60, "maximum": 86400, "default": 86400},
-                },
-            },
-        },
-    }
     edit = {
         "description": "A run-time edit of one route. `config` null: the route is deleted.",
         "type": "object",
@@ -344,20 +379,36 @@ def _schemas() -> dict[str, Any]:
             "title": _TEXT,
             "status": {"type": "integer"},
             "detail": _TEXT,
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["code", "what"],
-                    "properties": dict.fromkeys(("code", "what", "got", "allowed", "fix", "path", "severity"), _TEXT),
-                },
-            },
+            "errors": {"type": "array", "items": _schema("Fault")},
         },
+    }
+    fault = {
+        "type": "object",
+        "required": ["code", "what"],
+        "properties": dict.fromkeys(("code", "what", "got", "allowed", "fix", "path", "severity"), _TEXT),
     }
     flow = {
         "type": "object",
-        "required": ["id", "origin", "definition"],
-        "properties": {"id": _ID, "origin": {"enum": ["definitions", "api"]}, "definition": _OBJECT},
+        "required": ["id", "origin", "definition", "state"],
+        "properties": {
+            "id": _ID,
+            "origin": {"enum": ["definitions", "api"]},
+            "definition": _schema("FlowDefinition"),
+            "state": {"description": "Of its state machine.", "enum": [ACTIVE, CREATING, FLOW_FAILED]},
+            "why": {"description": "Why it is not active, where there is more to say.", **_TEXT},
+            "revision": {"description": "Of a flow made at run time: how often it was posted.", "type": "integer"},
+            "at": {"description": "When it was last posted.", **_TEXT},
+            "by": {"description": "Who posted it.", **_TEXT},
+        },
+    }
+    taken_over = {**_taken_over("Route", "route"), **_taken_over("FlowDefinition", "flow")}
+    definition = taken_over["FlowDefinition"]
+    new_flow = {
+        **definition,
+        "properties": {
+            "id": {"description": "Left out: one is made up.", **_FLOW_ID},
+            **definition["properties"],
+        },
     }
     return {
         "Event": event,
@@ -367,12 +418,37 @@ def _schemas() -> dict[str, Any]:
             "propertyNames": _ROUTE_NAME,
             "additionalProperties": _schema("Route"),
         },
-        "Route": route,
-        "Target": target,
+        **taken_over,
         "Edit": edit,
         "Flow": flow,
+        "NewFlow": new_flow,
+        "Fault": fault,
         "Problem": problem,
     }
+
+
+def _taken_over(name: str, meta: Literal["route", "flow"]) -> dict[str, Any]:
+    """A meta-schema as the component `name`, and each of its definitions as one of its own name in capitals."""
+    schema = meta_schema(meta)
+    parts = {_capital(part): each for part, each in schema["$defs"].items()}
+    return {key: _plain(each) for key, each in {name: schema, **parts}.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A meta-schema without what is not JSON Schema's, referring to components."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: _schema(_capital(each.removeprefix("#/$defs/")))["$ref"] if key == "$ref" else _plain(each)
+        for key, each in value.items()
+        if key not in ("$schema", "$defs", "errorMessage", "patternErrorMessage")
+    }
+
+
+def _capital(name: str) -> str:
+    return f"{name[0].upper()}{name[1:]}"
 
 
 def _schema(name: str) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from signalbox.effective import effective_config, override_from_item
+from signalbox.flow_edits import flow_version
 from signalbox.overrides import EventItems
-from signalbox.store import SK, declared_config
+from signalbox.store import ACTIVE, CREATING, ORIGIN_API, SK, declared_config
 
 
 def event_resource(items: EventItems, sync: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -40,9 +41,17 @@ def event_resource(items: EventItems, sync: Mapping[str, Any] | None) -> dict[st
     }
 
 
-def flow_resource(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A flow: its definition, and whether the definitions or the API made it.
+def flow_resource(item: Mapping[str, Any], sync: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A flow: its definition, whether the definitions or the API made it, and the state of its state machine.
 
-    Raises KeyError, TypeError or ValueError for an item that is malformed.
+    The deploy makes the machine before it writes the item. Of a flow made at run time the reconciler's `sync` item
+    tells, where it is about this very writing of the flow. Raises KeyError, TypeError or ValueError for an item that is
+    malformed.
     """
-    return {"id": item[SK], "origin": item["Origin"], "definition": json.loads(item["Data"])}
+    flow = {"id": item[SK], "origin": item["Origin"], "definition": json.loads(item["Data"])}
+    if item["Origin"] != ORIGIN_API:
+        return {**flow, "state": ACTIVE}
+    flow |= {"revision": item["Revision"], "at": item["EditedAt"], "by": item["EditedBy"]}
+    if sync is None or sync["Version"] != flow_version(item):
+        return {**flow, "state": CREATING}
+    return {**flow, "state": sync["State"], **({"why": sync["Error"]} if "Error" in sync else {})}

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from signalbox.overrides import EventItems, Put, Unchanged
+from signalbox.overrides import Delete, EventItems, Put, Unchanged, Write
 from signalbox.store import (
     DECISION,
     EVENTS,
@@ -23,6 +23,7 @@ from signalbox.store import (
     StoreError,
     StoreSnapshot,
     from_attributes,
+    is_gone,
     to_attributes,
 )
 
@@ -86,7 +87,7 @@ class DynamoStore:
     def event_items(self, event_id: str) -> EventItems | None:
         """What an edit of the event is computed from; None: the event is not declared."""
         declared = self.get(EVENTS, event_id)
-        if declared is None:
+        if declared is None or is_gone(declared):
             return None
         return EventItems(declared, self.get(DECISION, event_id), self.get(OVERRIDE, event_id))
 
@@ -98,7 +99,7 @@ class DynamoStore:
         """Deletes an item of which the caller is the only writer; one that is not there is fine."""
         self._call("delete_item", TableName=self._table, Key=_key(pk, sk))
 
-    def commit(self, writes: Sequence[Put | Unchanged]) -> None:
+    def commit(self, writes: Sequence[Write]) -> None:
         """All of `writes` in one transaction, or none. Raises ChangedError, BusyError, StoreError."""
         try:
             self._client.transact_write_items(TransactItems=[self._write(each) for each in writes])
@@ -112,12 +113,13 @@ class DynamoStore:
         except BotoCoreError as error:
             raise StoreError(f"the event store {self._table} cannot be reached: {error}") from error
 
-    def _write(self, write: Put | Unchanged) -> dict[str, Any]:
+    def _write(self, write: Write) -> dict[str, Any]:
         if isinstance(write, Put):
             put = {"TableName": self._table, "Item": to_attributes(write.item), **_condition(write.unchanged)}
             return {"Put": put}
-        check = {"TableName": self._table, "Key": _key(write.pk, write.sk), **_condition(write)}
-        return {"ConditionCheck": check}
+        unchanged = write.unchanged if isinstance(write, Delete) else write
+        call = {"TableName": self._table, "Key": _key(unchanged.pk, unchanged.sk), **_condition(unchanged)}
+        return {"Delete" if isinstance(write, Delete) else "ConditionCheck": call}
 
     def _call(self, operation: str, **arguments: Any) -> Any:
         try:

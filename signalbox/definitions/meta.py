@@ -5,7 +5,7 @@ vscode-json-languageservice show, and what is shown here as "allowed".
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -55,6 +55,11 @@ def form_problems(document: Document, schema: MetaSchema) -> list[tuple[Path, Pr
     """As `check_form`, with the path in `document` of the part that each problem is about."""
     found = _validator(schema).iter_errors(document.value)
     return [(path, problem) for error in found for path, problem in _problems(document, error)]
+
+
+def meta_schema(name: Literal["event", "route", "destinations", "function", "flow"]) -> Mapping[str, Any]:
+    """One of the files, as JSON Schema with what editors read besides."""
+    return _documents()[f"{name}.schema.json"]
 
 
 def shown(value: Json) -> str:

@@ -1,11 +1,11 @@
-"""Calls to EventBridge that are followed to their end: all pages, all entries, tried again where that can help."""
+"""Calls to EventBridge and Step Functions, followed to their end: all pages, all entries, tried again if that helps."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from signalbox.reconcile.difference import CHUNK
-from signalbox.reconcile.ports import NOT_FOUND, RETRYABLE, Clock, Failed, Page, Rules, RulesError
+from signalbox.reconcile.ports import NOT_FOUND, RETRYABLE, CallError, Clock, Failed, Machines, Page, Rules, RulesError
 from signalbox.reconcile.wanted import WantedRule
 
 T = TypeVar("T")
@@ -27,26 +27,57 @@ class OutOfTimeError(Exception):
     """The run's time is up; what is undone is left to the next."""
 
 
-class Calls:
-    """The rules of one bus. Every method raises RulesError when a call failed for good, OutOfTimeError past `deadline`.
+class Patient:
+    """Calls that are tried again, where that can help, until `deadline` on `clock`'s time.
 
-    `deadline` is on `clock`'s time; `jitter` gives numbers in [0, 1). `writes` counts the calls that changed, or tried
-    to change, a rule.
+    `jitter` gives numbers in [0, 1). `writes` counts the calls that changed, or tried to change, something.
     """
 
     def __init__(
-        self,
-        rules: Rules,
-        clock: Clock,
-        *,
-        deadline: float = float("inf"),
-        jitter: Callable[[], float] = random.random,
+        self, clock: Clock, *, deadline: float = float("inf"), jitter: Callable[[], float] = random.random
     ) -> None:
-        self._rules = rules
         self._clock = clock
         self._deadline = deadline
         self._jitter = jitter
         self.writes = 0
+
+    def wait(self, attempt: int) -> None:
+        """Waits before the next attempt."""
+        self._clock.sleep(self._jitter() * min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+
+    def _pages(self, fetch: Callable[[str | None], Page]) -> list[Mapping[str, Any]]:
+        page = self._call(lambda: fetch(None))
+        entries = list(page.entries)
+        while page.token is not None:
+            page = self._call(lambda token=page.token: fetch(token))
+            entries += page.entries
+        return entries
+
+    def _write(self, action: Callable[[], T]) -> T:
+        self.writes += 1
+        return self._call(action)
+
+    def _call(self, action: Callable[[], T]) -> T:
+        attempt = 1
+        while True:
+            if self._clock.now() >= self._deadline:
+                raise OutOfTimeError
+            try:
+                return action()
+            except CallError as error:
+                if not error.retryable or attempt == ATTEMPTS:
+                    raise
+            self.wait(attempt)
+            attempt += 1
+
+
+class Calls(Patient):
+    """The rules of one bus. Every method raises RulesError when a call failed for good, OutOfTimeError past its
+    deadline."""
+
+    def __init__(self, rules: Rules, clock: Clock, **patience: Any) -> None:
+        super().__init__(clock, **patience)
+        self._rules = rules
 
     def rules(self) -> list[Mapping[str, Any]]:
         """Every rule of the bus: a call for each page."""
@@ -85,7 +116,7 @@ class Calls:
                     return
                 if error.code != HAS_TARGETS or reading == READS_BEFORE_DELETE:
                     raise
-                self._wait(reading)
+                self.wait(reading)
             else:
                 return
 
@@ -101,35 +132,40 @@ class Calls:
                 if lasting or attempt == ATTEMPTS:
                     raise _refusal(lasting or failed)
                 left = [each.target_id for each in failed]
-                self._wait(attempt)
+                self.wait(attempt)
 
-    def _pages(self, fetch: Callable[[str | None], Page]) -> list[Mapping[str, Any]]:
-        page = self._call(lambda: fetch(None))
-        entries = list(page.entries)
-        while page.token is not None:
-            page = self._call(lambda token=page.token: fetch(token))
-            entries += page.entries
-        return entries
 
-    def _write(self, action: Callable[[], T]) -> T:
-        self.writes += 1
-        return self._call(action)
+class MachineCalls(Patient):
+    """State machines. Every method raises MachinesError when a call failed for good, OutOfTimeError past its
+    deadline."""
 
-    def _call(self, action: Callable[[], T]) -> T:
-        attempt = 1
-        while True:
-            if self._clock.now() >= self._deadline:
-                raise OutOfTimeError
-            try:
-                return action()
-            except RulesError as error:
-                if not error.retryable or attempt == ATTEMPTS:
-                    raise
-            self._wait(attempt)
-            attempt += 1
+    def __init__(self, machines: Machines, clock: Clock, **patience: Any) -> None:
+        super().__init__(clock, **patience)
+        self._machines = machines
 
-    def _wait(self, attempt: int) -> None:
-        self._clock.sleep(self._jitter() * min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+    def machines(self) -> list[Mapping[str, Any]]:
+        """Every state machine of the account: a call for each page."""
+        return self._pages(self._machines.list_machines)
+
+    def describe(self, arn: str) -> Mapping[str, Any] | None:
+        """One state machine; None: there is none."""
+        return self._call(lambda: self._machines.describe(arn))
+
+    def tags(self, arn: str) -> Mapping[str, str]:
+        """The tags of a state machine."""
+        return self._call(lambda: self._machines.tags(arn))
+
+    def create(self, name: str, kind: str, fields: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+        """Makes a state machine."""
+        self._write(lambda: self._machines.create(name, kind, fields, tags))
+
+    def update(self, arn: str, fields: Mapping[str, Any]) -> None:
+        """Changes a state machine."""
+        self._write(lambda: self._machines.update(arn, fields))
+
+    def delete(self, arn: str) -> None:
+        """Begins to delete a state machine."""
+        self._write(lambda: self._machines.delete(arn))
 
 
 def _refusal(failed: Sequence[Failed]) -> RulesError:

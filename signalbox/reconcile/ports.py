@@ -1,4 +1,5 @@
-"""What the reconciler needs of the outside: the store, the rules of one bus, a clock, and a place for metrics."""
+"""What the reconciler needs of the outside: the store, the rules of one bus, state machines, a clock, and a place for
+metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from signalbox.store import Item, StoreSnapshot
 RETRYABLE = frozenset(
     {
         "ConcurrentModificationException",
+        "ConflictException",
         "InternalException",
         "InternalFailure",
         "InternalServerError",
@@ -29,13 +31,21 @@ https://docs.aws.amazon.com/eventbridge/latest/APIReference/CommonErrors.html an
 NOT_FOUND = "ResourceNotFoundException"
 
 
-class RulesError(Exception):
-    """A call to EventBridge failed. `code` is AWS's name of the error; `retryable`: the same call may yet succeed."""
+class CallError(Exception):
+    """A call to AWS failed. `code` is AWS's name of the error; `retryable`: the same call may yet succeed."""
 
     def __init__(self, code: str, message: str, *, retryable: bool | None = None) -> None:
         super().__init__(f"{code}: {message}" if message else code)
         self.code = code
         self.retryable = code in RETRYABLE if retryable is None else retryable
+
+
+class RulesError(CallError):
+    """A call to EventBridge failed."""
+
+
+class MachinesError(CallError):
+    """A call to Step Functions failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,35 @@ class Rules(Protocol):
 
     def delete_rule(self, rule: str) -> None:
         """Deletes a rule that has no targets."""
+        ...
+
+
+class Machines(Protocol):
+    """The state machines of one account and region, in the words of Step Functions' API. Every method raises
+    MachinesError. What describes a machine may be some moments old."""
+
+    def list_machines(self, token: str | None) -> Page:
+        """A page of state machines: name, stateMachineArn."""
+        ...
+
+    def describe(self, arn: str) -> Mapping[str, Any] | None:
+        """A state machine: status, type, definition, roleArn, loggingConfiguration, …; None: there is none."""
+        ...
+
+    def tags(self, arn: str) -> Mapping[str, str]:
+        """The tags of a state machine, none of one that is not there."""
+        ...
+
+    def create(self, name: str, kind: str, fields: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+        """Makes a state machine; one of the same definition and configuration that is there already is fine."""
+        ...
+
+    def update(self, arn: str, fields: Mapping[str, Any]) -> None:
+        """Changes definition, role and configuration of a state machine."""
+        ...
+
+    def delete(self, arn: str) -> None:
+        """Begins to delete a state machine; its name is free when its executions have ended."""
         ...
 
 

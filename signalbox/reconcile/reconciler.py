@@ -1,25 +1,28 @@
-"""The reconciler: makes the rules of a bus what the store says, whatever happened before.
+"""The reconciler: makes the rules of a bus, and the state machines of flows made at run time, what the store says.
 
 It is level-triggered: a pass reads the store and the bus, does the least that makes the one agree with the other, and
 is repeated while the store changed under its hands. It remembers nothing between passes but the `sync` items, which
 tell people (and this module, whether a difference is news or somebody's hand) what it did last.
 
 Order is what keeps events from being missed: new rules are made before others change, and those before any goes; of one
-rule, new targets are put before old ones are removed, and all are removed before the rule is deleted.
+rule, new targets are put before old ones are removed, and all are removed before the rule is deleted. A state machine
+is made before the rules that send to it, and goes after them.
 """
 
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from signalbox.reconcile.calls import Calls, OutOfTimeError
+from signalbox.classic import routed_flows
+from signalbox.reconcile.calls import Calls, MachineCalls, OutOfTimeError
 from signalbox.reconcile.difference import Live, difference, owner, target_changes
-from signalbox.reconcile.ports import NOT_FOUND, Clock, Metrics, Rules, RulesError, Store
+from signalbox.reconcile.machines import MachinePass, Note, Plant
+from signalbox.reconcile.ports import NOT_FOUND, Clock, Machines, Metrics, Rules, RulesError, Store
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
-from signalbox.store import FREEZE, SK, SYNC, StoreSnapshot, sync_item
+from signalbox.store import ACTIVE, FREEZE, SK, SYNC, StoreSnapshot, sync_item
 
 ROUNDS = 5
 """How often a run starts over because the store changed meanwhile; after that, the next run goes on."""
@@ -47,13 +50,24 @@ class Report:
     """Rules on the bus that are not ours and not AWS's own: left alone."""
     repaired: tuple[str, ...] = ()
     """Routes whose rules were not as last applied, though the store had not changed: put right."""
+    flows: Mapping[str, Note] = field(default_factory=dict)
+    """What was noted of every flow made at run time, by id."""
+    machines_error: str = ""
+    """Why the state machines could not be listed, if so."""
     writes: int = 0
     """Calls that changed, or tried to change, a rule."""
+    machine_writes: int = 0
+    """The same of state machines."""
 
     @property
     def out_of_step(self) -> tuple[str, ...]:
         """Routes and events whose rules are not what they must be."""
         return (*(r for r, entry in self.routes.items() if entry["state"] != IN_STEP), *self.errors)
+
+    @property
+    def flows_out_of_step(self) -> tuple[str, ...]:
+        """Flows whose state machines are not what they must be."""
+        return tuple(flow for flow, note in self.flows.items() if note["state"] != ACTIVE)
 
     @property
     def conflicts(self) -> tuple[str, ...]:
@@ -62,13 +76,20 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """The report for logs and for whoever invoked the run."""
-        made = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "routes"}
+        made = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("routes", "flows")}
         trouble = {route: self.routes[route] for route in self.out_of_step if route in self.routes}
-        return {**made, "routes": len(self.routes), "out_of_step": trouble, "conflicts": self.conflicts}
+        return {
+            **made,
+            "routes": len(self.routes),
+            "out_of_step": trouble,
+            "conflicts": self.conflicts,
+            "flows": len(self.flows),
+            "flows_out_of_step": {flow: self.flows[flow] for flow in self.flows_out_of_step},
+        }
 
 
 class Reconciler:
-    """Makes the rules of one bus what the store says.
+    """Makes the rules of one bus, and the state machines of flows made at run time, what the store says.
 
     `deadline` is on `clock`'s time (seconds since the epoch); `jitter` gives numbers in [0, 1).
     """
@@ -78,6 +99,8 @@ class Reconciler:
         store: Store,
         rules: Rules,
         bus: Bus,
+        machines: Machines,
+        plant: Plant,
         *,
         clock: Clock,
         metrics: Metrics,
@@ -88,7 +111,9 @@ class Reconciler:
         self._bus = bus
         self._clock = clock
         self._metrics = metrics
+        self._plant = plant
         self._calls = Calls(rules, clock, deadline=deadline, jitter=jitter)
+        self._machines = MachineCalls(machines, clock, deadline=deadline, jitter=jitter)
 
     def run(self) -> Report:
         """Passes until the store holds still.
@@ -105,6 +130,8 @@ class Reconciler:
                 "Repaired": len(report.repaired),
                 "ForeignRules": len(report.foreign),
                 "RuleWrites": report.writes,
+                "FlowsOutOfStep": len(report.flows_out_of_step) + bool(report.machines_error),
+                "MachineWrites": report.machine_writes,
                 "Frozen": int(report.frozen),
             }
         )
@@ -117,29 +144,36 @@ class Reconciler:
         while True:
             rounds += 1
             if FREEZE in store.control:
-                return Report(frozen=True, settled=True, repaired=tuple(repaired), writes=self._calls.writes)
-            one = _Pass(self._store, self._calls, self._bus, store, self._now())
+                return self._counted(Report(frozen=True, settled=True, repaired=tuple(repaired)))
+            now = self._now()
+            flows = MachinePass(self._store, self._machines, self._plant, store, now)
+            one = _Pass(self._store, self._calls, self._bus, flows, store, now)
             finished = one.run()
-            repaired += (route for route in one.repaired if route not in repaired)
+            repaired += (each for each in one.repaired if each not in repaired)
             before, store = store, self._store.snapshot() if finished else store
             settled = finished and _says(store) == _says(before)
             if settled or not finished or rounds == ROUNDS:
-                return Report(
-                    settled=settled,
+                report = Report(
+                    settled=settled and not flows.error,
                     routes=one.routes(),
                     errors=one.errors(),
                     foreign=tuple(sorted(one.foreign)),
                     repaired=tuple(repaired),
-                    writes=self._calls.writes,
+                    flows=flows.notes,
+                    machines_error=flows.error,
                 )
+                return self._counted(report)
+
+    def _counted(self, report: Report) -> Report:
+        return replace(report, writes=self._calls.writes, machine_writes=self._machines.writes)
 
     def _now(self) -> str:
         return datetime.fromtimestamp(self._clock.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _says(store: StoreSnapshot) -> list[object]:
-    """Everything in a snapshot that bears on what the rules must be: all but the reconciler's own notes."""
-    return [store.targets, store.events, store.decisions, store.overrides, sorted(store.flows), store.control]
+    """Everything in a snapshot that bears on what there must be: all but the reconciler's own notes."""
+    return [*(store.targets, store.events, store.gone, store.decisions, store.overrides, store.flows, store.control)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +198,13 @@ class _Job:
 class _Pass:
     """One comparison of a snapshot of the store with the bus, and what it led to."""
 
-    def __init__(self, notes: Store, calls: Calls, bus: Bus, store: StoreSnapshot, now: str) -> None:
+    def __init__(
+        self, notes: Store, calls: Calls, bus: Bus, flows: MachinePass, store: StoreSnapshot, now: str
+    ) -> None:
         self._notes = notes
         self._calls = calls
         self._bus = bus
+        self._flows = flows
         self._store = store
         self._now = now
         self._events = wanted(store, bus)
@@ -178,22 +215,32 @@ class _Pass:
             for event_id, entries in self._last.items()
         }
         self._taken: set[str] = set()
+        self._stuck: list[str] = []
         self.foreign: list[str] = []
         self.repaired: list[str] = []
 
     def run(self) -> bool:
         """False when time ran out before all was done."""
         try:
+            self._flows.put_new()
+            self._events = wanted(self._store, self._bus, self._flows.absent())
             jobs = self._jobs()
             there = {(job.event_id, job.route) for job in jobs}
             for event_id, entries in self._entries.items():
                 self._entries[event_id] = {name: e for name, e in entries.items() if (event_id, name) in there}
             # What changed comes before what is only looked at, so that an edit is live soon on a bus of many rules.
             for job in sorted(jobs, key=lambda job: (self._applied(job), job.rank)):
-                self._note(job, self._do(job))
+                entry = self._do(job)
+                self._note(job, entry)
+                if job.live is not None and entry is not None and entry["state"] != IN_STEP:
+                    self._stuck.append(job.live["Name"])
+            self._flows.check()
+            self._flows.remove(self._still_used)
+            self.repaired += (f"flow {flow}" for flow in self._flows.repaired)
             finished = True
         except OutOfTimeError:
             finished = False
+        self._flows.tell()
         self._tell()
         return finished
 
@@ -224,6 +271,8 @@ class _Pass:
             self._taken.add(rule["Name"])
             if not rule.get("ManagedBy"):
                 self.foreign.append(rule["Name"])
+        # Their rules are left alone, whatever they send to.
+        self._stuck += (rule["Name"] for (event_id, _), rule in live.items() if event_id in self.errors())
         rules = {(event.event_id, name): rule for event in self._events.values() for name, rule in event.rules.items()}
         return [
             _Job(event_id, name, live.get((event_id, name)), rules.get((event_id, name)))
@@ -242,7 +291,7 @@ class _Pass:
                 why = f"a rule named {job.wanted.rule.name} is on the bus that is not ours: delete it"
                 return self._entry(job, FAILED, error=why)
             if job.wanted.missing:
-                why = f"not in the registry: {', '.join(job.wanted.missing)}"
+                why = f"not there: {', '.join(job.wanted.missing)}"
                 return self._entry(job, KEPT_OLD, error=why)
             if self._put(job.wanted, job.live) and self._applied(job):
                 self.repaired.append(f"{job.event_id}/{job.route}")
@@ -250,6 +299,22 @@ class _Pass:
         except RulesError as error:
             return self._entry(job, FAILED, error=str(error))
         return self._entry(job, IN_STEP)
+
+    def _still_used(self) -> set[str]:
+        """The flows that rules of ours send to although the store may say otherwise: those that are not in step."""
+        found: set[str] = set()
+        for rule in self._stuck:
+            for target in self._targets(rule):
+                found |= routed_flows(target.get("InputTransformer", {}).get("InputTemplate", ""))
+        return found
+
+    def _targets(self, rule: str) -> list[Live]:
+        try:
+            return self._calls.targets(rule)
+        except RulesError as error:
+            if error.code != NOT_FOUND:
+                raise
+            return []
 
     def _put(self, wanted: WantedRule, live: Live | None) -> bool:
         """Makes or changes a rule, if it must be."""

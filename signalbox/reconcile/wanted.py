@@ -22,8 +22,8 @@ class Bus:
 
 @dataclass(frozen=True, slots=True)
 class WantedRule:
-    """A rule as it must be. `targets` are in the API's form; `missing` names targets that the registry does not have:
-    such a rule cannot be made, and the one that is there stays as it is."""
+    """A rule as it must be. `targets` are in the API's form; `missing` names targets that are not there: such a rule
+    cannot be made, and the one that is there stays as it is."""
 
     rule: Rule
     targets: tuple[dict[str, Any], ...]
@@ -46,12 +46,16 @@ class WantedEvent:
     error: str = ""
 
 
-def wanted(store: StoreSnapshot, bus: Bus) -> dict[str, WantedEvent]:
-    """Every declared or edited event with the rules that it must have; released, no event has any."""
-    return {event_id: _event(event_id, store, bus) for event_id in sorted({*store.events, *store.overrides})}
+def wanted(store: StoreSnapshot, bus: Bus, absent: Mapping[str, str] | None = None) -> dict[str, WantedEvent]:
+    """Every declared or edited event with the rules that it must have; released, no event has any.
+
+    `absent` are flows that have no state machine, each with the reason: no rule can be made that sends to them.
+    """
+    ids = sorted({*store.events, *store.overrides})
+    return {event_id: _event(event_id, store, bus, absent or {}) for event_id in ids}
 
 
-def _event(event_id: str, store: StoreSnapshot, bus: Bus) -> WantedEvent:
+def _event(event_id: str, store: StoreSnapshot, bus: Bus, absent: Mapping[str, str]) -> WantedEvent:
     try:
         override = override_from_item(event_id, store.overrides.get(event_id))
         routes = stored(event_id, store)
@@ -59,7 +63,7 @@ def _event(event_id: str, store: StoreSnapshot, bus: Bus) -> WantedEvent:
             return WantedEvent(event_id, override.revision, {}, routes)
         event = event_from_item(store.events[event_id])
         rules = {
-            name: _rule(route, rule_of(event, route, bus.stack), store, bus)
+            name: _rule(route, rule_of(event, route, bus.stack), store, bus, absent)
             for name, route in effective_routes(event, routes).items()
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -67,9 +71,14 @@ def _event(event_id: str, store: StoreSnapshot, bus: Bus) -> WantedEvent:
     return WantedEvent(event_id, override.revision, rules, routes)
 
 
-def _rule(route: Route, rule: Rule, store: StoreSnapshot, bus: Bus) -> WantedRule:
+def _rule(route: Route, rule: Rule, store: StoreSnapshot, bus: Bus, absent: Mapping[str, str]) -> WantedRule:
     missing = [
         f"{target.kind} {target.name}" for target in route.targets if not _registered(target.kind, target.name, store)
+    ]
+    missing += [
+        f"the state machine of flow {target.name} ({absent[target.name]})"
+        for target in route.targets
+        if target.kind == "flow" and target.name in absent
     ]
     missing += [target.id for target in rule.targets if not store.targets.get(target.id, {}).get("Arn")]
     if missing:

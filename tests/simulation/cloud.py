@@ -1,7 +1,9 @@
-"""DynamoDB and EventBridge as far as Signalbox uses them, with their sharp edges: what the boto3 clients would do.
+"""DynamoDB, EventBridge and Step Functions as far as Signalbox uses them, with their sharp edges: what the clients of boto3
+would do.
 
 PutRule replaces the whole rule, PutTargets and RemoveTargets fail in part with HTTP 200, a rule with targets cannot be
-deleted, lists come in pages and may be old, five targets a rule, a quota of rules, optimistic transactions.
+deleted, lists come in pages and may be old, five targets a rule, a quota of rules, optimistic transactions. A state
+machine that is made again as it is stays as it is, tags and role too; one that is deleted keeps its name for a while.
 """
 
 from collections import deque
@@ -34,6 +36,9 @@ class Watcher(Protocol):
     def rule_written(self, rule: str, operation: str) -> None:
         """A rule or its targets were changed."""
 
+    def machine_written(self, name: str, operation: str) -> None:
+        """A state machine was made, changed or begun to be deleted."""
+
 
 class Cloud:
     """The state of the account, and the way into it that every call takes."""
@@ -50,12 +55,15 @@ class Cloud:
         self.items: dict[Key, Image] = {}
         self.rules: dict[str, dict[str, Any]] = {}
         self.targets: dict[str, dict[str, dict[str, Any]]] = {}
+        self.machines: dict[str, dict[str, Any]] = {}
+        self.machine_tags: dict[str, dict[str, str]] = {}
         self.watcher: Watcher | None = None
         self.calls: list[str] = []
         self._old_rules: deque[tuple[dict[str, dict[str, Any]], dict[str, dict[str, dict[str, Any]]]]] = deque(
             maxlen=ticks_of_staleness
         )
         self._old_items: deque[dict[Key, Image]] = deque(maxlen=3)
+        self._old_machines: deque[dict[str, dict[str, Any]]] = deque(maxlen=2)
         self._views: list[list[dict[str, Any]]] = []
 
     def call(self, operation: str, effect: Callable[[], Any]) -> Any:
@@ -74,7 +82,7 @@ class Cloud:
         if fault == "crash-before":
             actor.dead = True
             raise Killed
-        if fault in ("throttled", "error-before", "concurrent", "conflict"):
+        if fault in ("throttled", "error-before", "concurrent", "conflict", "conflicting"):
             raise self._failure(operation, fault)
         try:
             result = effect()
@@ -107,6 +115,7 @@ class Cloud:
         code, status = {
             "throttled": ("ThrottlingException", 400),
             "concurrent": ("ConcurrentModificationException", 400),
+            "conflicting": ("ConflictException", 400),
         }.get(fault, ("InternalServerError" if dynamo else "InternalException", 500))
         return error(code, f"injected: {fault}", operation, status)
 
@@ -127,6 +136,26 @@ class Cloud:
                 self.watcher.stale_list()
             return self.rng.choice(self._old_rules)
         return self.rules, self.targets
+
+    def remember_machines(self) -> None:
+        """Called before a change of state machines: what an eventually consistent read may show."""
+        self._old_machines.append(dict(self.machines))
+
+    def machines_view(self, operation: str) -> dict[str, dict[str, Any]]:
+        """The state machines as a read shows them."""
+        actor = self.scheduler.current
+        if actor and self._old_machines and self.faults.stale(actor.kind, operation):
+            self.faults.hit(f"{actor.kind} {operation} stale")
+            if self.watcher:
+                self.watcher.stale_list()
+            return self.rng.choice(self._old_machines)
+        return self.machines
+
+    def machine_changed(self, name: str, operation: str) -> None:
+        """Tells the watcher."""
+        self.tick += 1
+        if self.watcher:
+            self.watcher.machine_written(name, operation)
 
     def items_view(self, *, consistent: bool) -> dict[Key, Image]:
         """The items as a read shows them."""
@@ -218,6 +247,10 @@ class DynamoClient:
             for each in request["TransactItems"]:
                 if "Put" in each:
                     self._put(each["Put"]["Item"])
+                elif "Delete" in each:
+                    self._cloud.remember_items()
+                    del self._cloud.items[_key(each["Delete"]["Key"])]
+                    self._cloud.item_changed(_key(each["Delete"]["Key"]), None)
             return {}
 
         return self._cloud.call("transact_write_items", effect)
@@ -365,6 +398,122 @@ class EventsClient:
         if self._cloud.rules.get(rule, {}).get("ManagedBy"):
             self._cloud.rule_changed(rule, operation)
             raise error("ManagedRuleException", "the rule is managed", operation)
+
+
+MACHINE = "arn:aws:states:eu-central-1:1:stateMachine:"
+
+
+class StatesClient:
+    """The calls of `boto3.client("stepfunctions")` that are used."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def list_state_machines(self, **request: Any) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._forget()
+            if "nextToken" in request:
+                view, _, start = request["nextToken"].partition(":")
+            else:
+                there = self._cloud.machines_view("list_state_machines")
+                entries = [{"name": name, "stateMachineArn": MACHINE + name} for name in sorted(there)]
+                view, start = str(self._cloud.keep_view(entries)), "0"
+            entries = self._cloud.view(int(view))
+            end = int(start) + min(request["maxResults"], self._cloud.page)
+            more = {"nextToken": f"{view}:{end}"} if end < len(entries) else {}
+            return {"stateMachines": entries[int(start) : end], **more}
+
+        return self._cloud.call("list_state_machines", effect)
+
+    def describe_state_machine(self, **request: Any) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._forget()
+            machine = self._cloud.machines_view("describe_state_machine").get(_machine(request["stateMachineArn"]))
+            if machine is None:
+                raise error("StateMachineDoesNotExist", "no such machine", "DescribeStateMachine")
+            return {key: value for key, value in machine.items() if key != "until"}
+
+        return self._cloud.call("describe_state_machine", effect)
+
+    def list_tags_for_resource(self, **request: Any) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._forget()
+            name = _machine(request["resourceArn"])
+            if name not in self._cloud.machines:
+                raise error("ResourceNotFound", "no such machine", "ListTagsForResource")
+            return {"tags": [{"key": k, "value": v} for k, v in self._cloud.machine_tags.get(name, {}).items()]}
+
+        return self._cloud.call("list_tags_for_resource", effect)
+
+    def create_state_machine(self, **request: Any) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._forget()
+            name = request["name"]
+            there = self._cloud.machines.get(name)
+            if there is not None:
+                self._refuse_deleting(there, "CreateStateMachine")
+                # Idempotent by all but role and tags, which then stay as they are.
+                same = ("definition", "type", "loggingConfiguration", "tracingConfiguration")
+                if any(there.get(key) != request[key] for key in same):
+                    raise error("StateMachineAlreadyExists", "there is one", "CreateStateMachine")
+                return {"stateMachineArn": MACHINE + name}
+            self._cloud.remember_machines()
+            fields = {key: value for key, value in request.items() if key != "tags"}
+            self._cloud.machines[name] = {**fields, "stateMachineArn": MACHINE + name, "status": "ACTIVE"}
+            self._cloud.machine_tags[name] = {each["key"]: each["value"] for each in request["tags"]}
+            self._cloud.machine_changed(name, "create_state_machine")
+            return {"stateMachineArn": MACHINE + name}
+
+        return self._cloud.call("create_state_machine", effect)
+
+    def update_state_machine(self, **request: Any) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._forget()
+            name = _machine(request["stateMachineArn"])
+            there = self._cloud.machines.get(name)
+            if there is None:
+                raise error("StateMachineDoesNotExist", "no such machine", "UpdateStateMachine")
+            self._refuse_deleting(there, "UpdateStateMachine")
+            self._cloud.remember_machines()
+            self._cloud.machines[name] = {**there, **request}
+            self._cloud.machine_changed(name, "update_state_machine")
+            return {}
+
+        return self._cloud.call("update_state_machine", effect)
+
+    def delete_state_machine(self, **request: Any) -> dict[str, Any]:
+        def effect() -> dict[str, Any]:
+            self._forget()
+            name = _machine(request["stateMachineArn"])
+            there = self._cloud.machines.get(name)
+            if there is not None and there["status"] != "DELETING":
+                self._cloud.remember_machines()
+                until = len(self._cloud.calls) + self._cloud.rng.randint(0, 60)
+                self._cloud.machines[name] = {**there, "status": "DELETING", "until": until}
+                self._cloud.machine_changed(name, "delete_state_machine")
+            return {}
+
+        return self._cloud.call("delete_state_machine", effect)
+
+    def _refuse_deleting(self, machine: Mapping[str, Any], operation: str) -> None:
+        if machine["status"] == "DELETING":
+            actor = self._cloud.scheduler.current
+            if actor:
+                self._cloud.faults.hit("machine being deleted")
+            raise error("StateMachineDeleting", "it is being deleted", operation)
+
+    def _forget(self) -> None:
+        """Machines whose deletion has come to its end."""
+        for name, machine in [*self._cloud.machines.items()]:
+            over = self._cloud.faults.rate == 0 or machine.get("until", 0) <= len(self._cloud.calls)
+            if machine["status"] == "DELETING" and over:
+                self._cloud.remember_machines()
+                del self._cloud.machines[name]
+                self._cloud.machine_tags.pop(name, None)
+
+
+def _machine(arn: str) -> str:
+    return arn.removeprefix(MACHINE)
 
 
 def _key(attributes: Mapping[str, Any]) -> Key:

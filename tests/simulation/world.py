@@ -15,15 +15,17 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from signalbox.aws.machines import StepFunctionsMachines
 from signalbox.aws.rules import EventBridgeRules
 from signalbox.aws.store import BusyError, DynamoStore, StoreError, read_store
 from signalbox.classic import ROUTER, RULES_PER_BUS, TARGETS_PER_RULE, mark, rule_of
 from signalbox.effective import Policy, effective_config, plan, stored
+from signalbox.flows import Names
 from signalbox.model import Event, Route, route_from_config
 from signalbox.names import rule_name
 from signalbox.overrides import Edit, PreconditionFailed, Refused, apply_edit, make_edit
 from signalbox.problems import errors
-from signalbox.reconcile import FAILED, IN_STEP, KEPT_OLD, Bus, Reconciler, Report, clashes
+from signalbox.reconcile import FAILED, IN_STEP, KEPT_OLD, Bus, Plant, Reconciler, Report, clashes
 from signalbox.reconcile.calls import ATTEMPTS
 from signalbox.reconcile.ports import RETRYABLE, RulesError
 from signalbox.store import (
@@ -47,13 +49,14 @@ from signalbox.store import (
     to_attributes,
 )
 from tests.simulation import oracle
-from tests.simulation.cloud import Cloud, DynamoClient, EventsClient, Image, Key
+from tests.simulation.cloud import Cloud, DynamoClient, EventsClient, Image, Key, StatesClient
 from tests.simulation.faults import Faults
 from tests.simulation.scheduling import Actor, Scheduler
 
 STACK = "dev"
 TABLE = "dev-store"
 DLQ = "arn:aws:sqs:eu-central-1:1:dev-undelivered"
+PLANT = Plant(Names(STACK, "eu-central-1", "1", "https://sqs/dev-undelivered"), "arn:role", "arn:logs:*")
 EVENT_IDS = ("outage", "ride.wait")
 ROUTES = ("a", "b", "c", "x")
 TOPICS = tuple(f"t{n}" for n in range(1, 8))
@@ -197,6 +200,7 @@ class World:
         self.clock = Clock(self.scheduler)
         self.dynamo = DynamoClient(self.cloud)
         self.events = EventsClient(self.cloud)
+        self.states = StatesClient(self.cloud)
         self.store = DynamoStore(self.dynamo, TABLE)
         self.oracle = oracle.Oracle()
         self.most = rng.choice((1, 1, 2, 3))
@@ -647,6 +651,8 @@ class World:
                 store,
                 EventBridgeRules(self.events, STACK),
                 Bus(STACK, DLQ),
+                StepFunctionsMachines(self.states),
+                PLANT,
                 clock=self.clock,
                 metrics=NoMetrics(),
                 deadline=deadline or float("inf"),
@@ -835,6 +841,9 @@ class World:
             self.uncertain.update(EVENT_IDS)
 
     # -- what must hold at every step
+
+    def machine_written(self, name: str, operation: str) -> None:
+        """Nothing yet."""
 
     def rule_written(self, rule: str, operation: str) -> None:
         actor = self.scheduler.current

@@ -261,6 +261,9 @@ class Dynamo:
                 if "Put" in each:
                     item = each["Put"]["Item"]
                     self.items[item["PK"]["S"], item["SK"]["S"]] = item
+                elif "Delete" in each:
+                    key = each["Delete"]["Key"]
+                    del self.items[key["PK"]["S"], key["SK"]["S"]]
             return {}
 
     def _holds(self, write: dict[str, Any]) -> bool:

@@ -3,14 +3,16 @@
 from typing import Any
 
 import pytest
-from lambda_fakes import Context, Dynamo
+from lambda_fakes import Context, Dynamo, error
 
 from functions.rule_sync import handler
+from signalbox.effective import Override
 from signalbox.model import Event, Route, Target
 from signalbox.reconcile import Report
-from signalbox.store import event_item, target_item, to_attributes
+from signalbox.store import ORIGIN_API, StoreError, event_item, flow_item, target_item, to_attributes
 
 EVENT = Event("outage", ("park.rides",), ("outage",), {}, {"call": Route("outage", "call", (Target("topic", "sms"),))})
+UNDELIVERED = "arn:aws:sqs:eu-west-1:123456789012:park-dev-undelivered"
 BATCH = {"Records": [{"dynamodb": {"SequenceNumber": "7"}}, {"dynamodb": {"SequenceNumber": "8"}}]}
 
 
@@ -55,15 +57,45 @@ class Bus:
         return {"FailedEntryCount": 0}
 
 
+class States:
+    """State machines of Step Functions by ARN."""
+
+    def __init__(self) -> None:
+        self.machines: dict[str, dict[str, Any]] = {}
+
+    def list_state_machines(self, **_: Any) -> dict[str, Any]:
+        return {"stateMachines": [{"name": m["name"], "stateMachineArn": arn} for arn, m in self.machines.items()]}
+
+    def describe_state_machine(self, stateMachineArn: str) -> dict[str, Any]:
+        if stateMachineArn not in self.machines:
+            raise error("StateMachineDoesNotExist")
+        return {"status": "ACTIVE", **self.machines[stateMachineArn]}
+
+    def list_tags_for_resource(self, resourceArn: str) -> dict[str, Any]:
+        return {"tags": self.machines[resourceArn]["tags"]}
+
+    def create_state_machine(self, **machine: Any) -> dict[str, Any]:
+        self.machines[f"arn:aws:states:eu-west-1:123456789012:stateMachine:{machine['name']}"] = machine
+        return {}
+
+
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     table = Table()
     targets = [target_item("router", "router", arn="arn:router"), target_item("sms", "topic", arn="arn:sms")]
     for item in [event_item(EVENT), *targets]:
         table.items[item["PK"], item["SK"]] = to_attributes(item)
-    made = {"dynamodb": table, "events": Bus(), "cloudwatch": Metrics()}
+    made = {"dynamodb": table, "events": Bus(), "cloudwatch": Metrics(), "stepfunctions": States()}
     monkeypatch.setattr(handler, "client", made.__getitem__)
-    for name, value in {"NAME": "park-dev", "STORE": "store", "UNDELIVERED": "arn:undelivered"}.items():
+    environment = {
+        "NAME": "park-dev",
+        "STORE": "store",
+        "UNDELIVERED": UNDELIVERED,
+        "UNDELIVERED_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/park-dev-undelivered",
+        "FLOWS_ROLE": "arn:aws:iam::123456789012:role/park-dev-flows",
+        "FLOWS_LOGS": "arn:aws:logs:eu-west-1:123456789012:log-group:flows:*",
+    }
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return made
 
@@ -75,7 +107,7 @@ def test_whatever_starts_it_the_rules_become_what_the_store_says(clients: dict[s
     rule = clients["events"].rules["outage.call"]
     assert rule["Description"] == "[signalbox park-dev outage/call]"
     (target,) = clients["events"].targets["outage.call"]
-    assert (target["Id"], target["Arn"], target["DeadLetterConfig"]) == ("sms", "arn:sms", {"Arn": "arn:undelivered"})
+    assert (target["Id"], target["Arn"], target["DeadLetterConfig"]) == ("sms", "arn:sms", {"Arn": UNDELIVERED})
     assert ("sync", "event#outage") in clients["dynamodb"].items
 
 
@@ -86,9 +118,42 @@ def test_a_pass_tells_its_numbers_as_metrics_of_the_stack(clients: dict[str, Any
     assert all(point["Dimensions"] == [{"Name": "Stack", "Value": "park-dev"}] for point in data)
 
 
+def test_a_flow_made_at_run_time_becomes_a_state_machine_of_the_stack(clients: dict[str, Any]) -> None:
+    flow = flow_item("fan-out", {"steps": [{"name": "say", "transform": "$input.detail"}]}, ORIGIN_API)
+    item = {**flow, "Revision": 1, "EditedAt": "2026-11-22T00:00:00Z", "EditedBy": "alice", "Named": 0}
+    clients["dynamodb"].items["flow", "fan-out"] = to_attributes(item)
+    handler.handle(BATCH, Context(120_000))
+    ((arn, machine),) = clients["stepfunctions"].machines.items()
+    assert arn == "arn:aws:states:eu-west-1:123456789012:stateMachine:park-dev-fan-out"
+    assert machine["roleArn"] == "arn:aws:iam::123456789012:role/park-dev-flows"
+    assert "https://sqs.eu-west-1.amazonaws.com/123456789012/park-dev-undelivered" in machine["definition"]
+    assert {each["key"]: each["value"] for each in machine["tags"]} == {
+        "signalbox:stack": "park-dev",
+        "signalbox:flow": "fan-out",
+        "signalbox:origin": "api",
+    }
+    assert clients["dynamodb"].items["sync", "flow#fan-out"]["State"] == {"S": "active"}
+
+
 def test_a_batch_is_tried_again_from_its_first_record_when_the_store_did_not_hold_still(
     clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handler.Reconciler, "run", lambda _: Report(settled=False))
     assert handler.handle(BATCH, Context())["batchItemFailures"] == [{"itemIdentifier": "7"}]
     assert handler.handle({}, Context())["batchItemFailures"] == []
+
+
+def test_a_deploy_gets_a_run_where_somebody_has_edited_a_route_and_else_none(clients: dict[str, Any]) -> None:
+    assert "skipped" in handler.handle({"deploy": "0123"}, Context(120_000))
+    assert clients["events"].rules == {}
+    override = Override("outage", 1, "2026-11-22T00:00:00Z", "alice").item()
+    clients["dynamodb"].items["override", "outage"] = to_attributes(override)
+    assert handler.handle({"deploy": "0123"}, Context(120_000))["settled"]
+    assert list(clients["events"].rules) == ["outage.call"]
+
+
+def test_a_run_that_fails_does_not_stop_the_deploy_that_started_it(clients: dict[str, Any]) -> None:
+    clients["dynamodb"].error = error("AccessDeniedException")
+    assert "AccessDenied" in handler.handle({"deploy": "0123"}, Context(120_000))["failed"]
+    with pytest.raises(StoreError):
+        handler.handle({}, Context(120_000))

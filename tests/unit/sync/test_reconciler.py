@@ -10,22 +10,29 @@ from typing import Any
 import pytest
 from botocore.exceptions import ParamValidationError, ReadTimeoutError
 
+from signalbox.aws.machines import StepFunctionsMachines
 from signalbox.aws.rules import EventBridgeRules
 from signalbox.aws.store import DynamoStore, StoreError, TableMissingError, read_store
 from signalbox.canonical import canonical
 from signalbox.classic import rule_of
 from signalbox.effective import Override, RouteEdit, config_hash
+from signalbox.flows import Names
 from signalbox.model import Event, route_from_config
-from signalbox.reconcile import FAILED, IN_STEP, KEPT_OLD, Bus, Reconciler, Report, clashes
+from signalbox.reconcile import FAILED, IN_STEP, KEPT_OLD, Bus, Plant, Reconciler, Report, clashes
 from signalbox.reconcile.calls import ATTEMPTS
 from signalbox.reconcile.difference import target_changes
 from signalbox.reconcile.ports import RulesError
 from signalbox.store import FREEZE, RELEASE, StoreSnapshot, control_item, event_item, target_item, to_attributes
-from tests.simulation.cloud import Cloud, DynamoClient, EventsClient, error
+from tests.simulation.cloud import Cloud, DynamoClient, EventsClient, StatesClient, error
 from tests.simulation.faults import Faults
 from tests.simulation.scheduling import Scheduler
 
 DLQ = "arn:aws:sqs:eu-central-1:1:dev-undelivered"
+PLANT = Plant(
+    Names("dev", "eu-central-1", "1", "https://sqs.eu-central-1.amazonaws.com/1/dev-undelivered"),
+    "arn:aws:iam::1:role/dev-flows",
+    "arn:aws:logs:eu-central-1:1:log-group:flows:*",
+)
 AT = "2026-11-22T14:03:05Z"
 READS = ("list_rules", "list_targets_by_rule")
 WRITES = ("put_rule", "put_targets", "remove_targets", "delete_rule", "put_item", "delete_item")
@@ -65,6 +72,7 @@ class Stack:
             rng, Scheduler(rng, 0), Faults(rng, 0, Counter()), page=page, quota=1000, ticks_of_staleness=1
         )
         self.dynamo, self.events = DynamoClient(self.cloud), EventsClient(self.cloud)
+        self.states = StatesClient(self.cloud)
         self.clock, self.metrics = Clock(), Metrics()
         self.put(target_item("router", "router", arn="arn:router"))
         for name in ("f1", "f2"):
@@ -89,6 +97,8 @@ class Stack:
             DynamoStore(self.dynamo, "dev-store"),
             EventBridgeRules(self.events, "dev"),
             Bus("dev", DLQ),
+            StepFunctionsMachines(self.states),
+            PLANT,
             clock=self.clock,
             metrics=self.metrics,
             jitter=lambda: 0.5,
@@ -182,6 +192,8 @@ def test_steady_state_writes_nothing(stack):
         "Repaired": 0,
         "ForeignRules": 0,
         "RuleWrites": 0,
+        "FlowsOutOfStep": 0,
+        "MachineWrites": 0,
         "Frozen": 0,
     }
 
