@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DEPTH = 100
-SECONDS = 5.0
+SECONDS = 3.0
 VALUE_BYTES = 6_990_256
 RANGE = 360_145
 MEMORY_BYTES = 1 << 30

@@ -66,8 +66,8 @@ def install() -> None:
 def enforce(access_key: str, action: str, service: str, region: str, *rest: Any, **more: Any) -> Any:
     """Is the call allowed, and every role that it passes?"""
     _refused_role.set("")
+    request = iam_evaluator._signed_request.get()  # before the first check of the call, which takes it away
     refused = _enforce(access_key, action, service, region, *rest, **more)
-    request = iam_evaluator._signed_request.get()
     if refused is not None or action not in _CALLS or request is None:
         return refused
     to, roles = _CALLS[action]
