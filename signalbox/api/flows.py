@@ -69,12 +69,12 @@ def checked(flow: Posted, registry: Registry, events: Mapping[str, Event]) -> Ch
     """The definition, found right. Raises Rejection with every fault."""
     from signalbox.flows import read_flow  # JSONata's parser: only who posts a flow waits for it
 
-    faults: list[Problem] = []
-    if not isinstance(flow.id, str):
-        faults.append(Problem(code="form-type", what="a flow's id is text", got=shown(flow.id), path="id"))
-    flow_id = flow.id if isinstance(flow.id, str) else _new_id()
-    _, problems = read_flow(flow_id, Document(flow.document), registry, events, runtime=True)
-    faults += (replace(each, path="id") if each.code == "flow-id" else each for each in problems)
+    flow_id = flow.id if isinstance(flow.id, str) else ""
+    _, faults = read_flow(flow_id, Document(flow.document), registry, events, runtime=True)
+    if wrong := [replace(each, got=shown(flow.id), path="id") for each in faults if each.code == "flow-id"]:
+        # The rest is looked at as if the id were right.
+        _, faults = read_flow(_new_id(), Document(flow.document), registry, events, runtime=True)
+        faults = wrong + faults
     if errors(faults):
         raise Rejection(HTTPStatus.UNPROCESSABLE_ENTITY, "this flow cannot be made", errors=errors(faults))
     entry = registry.entries.get(flow_id)
