@@ -11,6 +11,7 @@ from components.component import Component
 from components.policy import allow, document
 from components.scope import Scope
 from signalbox.canonical import canonical
+from signalbox.runtime.queues import MESSAGE_BYTES
 
 ARCHIVE_NAME_LIMIT = 48
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateArchive.html
@@ -52,6 +53,7 @@ class Bus(Component):
             f"{name}-undelivered",
             name=scope.physical("undelivered"),
             message_retention_seconds=FOURTEEN_DAYS,
+            max_message_size=MESSAGE_BYTES,
             sqs_managed_sse_enabled=True,
             opts=self.child(),
         )
@@ -72,6 +74,7 @@ class Bus(Component):
             name=scope.physical("retry"),
             visibility_timeout_seconds=VISIBILITY_FACTOR * args.router_timeout,
             message_retention_seconds=FOURTEEN_DAYS,
+            max_message_size=MESSAGE_BYTES,
             sqs_managed_sse_enabled=True,
             redrive_policy=self.undelivered.arn.apply(
                 lambda arn: canonical({"deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES})

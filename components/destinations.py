@@ -11,6 +11,7 @@ from components.policy import allow, assumed_by, document, from_source
 from components.scope import Scope
 from signalbox.canonical import digest
 from signalbox.model import Destination
+from signalbox.runtime.queues import MESSAGE_BYTES
 
 EVENTS = "events.amazonaws.com"
 LOG_DELIVERY = [EVENTS, "delivery.logs.amazonaws.com"]
@@ -116,6 +117,7 @@ class Destinations(Component):
             content_based_deduplication=destination.fifo or None,
             sqs_managed_sse_enabled=True,
             message_retention_seconds=14 * 86_400,
+            max_message_size=MESSAGE_BYTES,
             opts=self.child(),
         )
         policy = aws.sqs.QueuePolicy(

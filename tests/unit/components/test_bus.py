@@ -38,6 +38,11 @@ def test_queues_keep_messages_as_long_as_sqs_can_and_are_encrypted():
         assert queue.inputs["sqsManagedSseEnabled"] is True
 
 
+def test_queues_take_the_largest_events_of_the_bus():
+    # Where nothing is said the AWS provider makes queues that take a quarter of it, and the rest would be lost.
+    assert {queue.inputs["maxMessageSize"] for queue in bus().of("Queue")} == {1024 * 1024}
+
+
 def test_what_the_router_cannot_retry_ends_in_undelivered():
     retry = bus().the("Queue", "bus-retry")
     assert json.loads(retry.inputs["redrivePolicy"]) == {

@@ -94,6 +94,10 @@ def test_who_is_told_comes_from_configuration_and_shows_in_no_resource_name():
     assert not any("@" in each.name or "491" in each.name for each in found.of("TopicSubscription"))
 
 
+def test_a_queue_takes_the_largest_events_of_the_bus():
+    assert declared(Destination("jobs", "queue")).the("Queue").inputs["maxMessageSize"] == 1024 * 1024
+
+
 def test_a_fifo_queue_is_named_as_sqs_demands():
     found = declared(Destination("jobs", "queue", fifo=True))
     assert found.the("Queue").inputs["name"] == "park-dev-jobs.fifo"
