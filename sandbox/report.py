@@ -45,7 +45,8 @@ def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]], st
     )
     for position, column in enumerate(columns):
         # Only the last column gives way where the terminal is narrow.
-        least = max(len(str(row[position])) for row in rows) if position < len(columns) - 1 else 0
+        cells = [column, *(str(row[position]) for row in rows)]
+        least = max(map(len, cells)) if position < len(columns) - 1 else 0
         justify = "right" if column in _NUMBERS else "left"
         table.add_column(column, overflow="ellipsis", no_wrap=True, justify=justify, min_width=min(least, _LEAST))
     for row in rows:
@@ -87,7 +88,7 @@ def _outcome(received: Received, what: str, name: str, event: str) -> str:
     """What came of the last start of a function or flow for the event of an id, as JSON text."""
     if what == "flow":
         runs = [each for each in received.of("run") if each["machine"].endswith(f"-{name}") and _id(each) == event]
-        return _result(runs[-1]) if runs else "no run has ended"
+        return _essence(_result(runs[-1])) if runs else "no run has ended"
     calls = [each for each in received.of("function") if each["function"].endswith(f"-{name}") and _id(each) == event]
     return json.dumps(_result_of_call(calls[-1])) if calls else "not called"
 
@@ -134,7 +135,7 @@ def _machines(received: Received) -> Iterator[tuple[Any, ...]]:
     for run in received.of("run"):
         runs[run["machine"]].append(run)
     for name, each in sorted(runs.items()):
-        yield name, len(each), sum(run["status"] != "SUCCEEDED" for run in each), _short(_result(each[-1]))
+        yield name, len(each), sum(run["status"] != "SUCCEEDED" for run in each), _short(_essence(_result(each[-1])))
 
 
 def _messages(received: Received) -> Iterator[tuple[Any, ...]]:

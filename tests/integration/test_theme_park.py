@@ -3,7 +3,10 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -13,6 +16,7 @@ from sandbox.stack import Sandbox
 
 MESSAGES = ("ride-times-1.json", "ride-times-2.json", "ride-times-3.json")
 OUTAGES = "/aws/events/theme-park-outages"
+SUMMARIES = "/aws/events/theme-park-summaries"
 UNDELIVERED = "signalbox-dev-undelivered"
 CAUSES = {
     ride["rideId"]: [(cause["type"], cause["description"]) for cause in ride["causes"]]
@@ -53,6 +57,12 @@ def put(park: Sandbox, *entries: Mapping[str, Any]) -> None:
 
 def undelivered(received: Received) -> list[Any]:
     return [message["body"] for message in received.queues[UNDELIVERED]]
+
+
+def published(received: Received) -> list[Any]:
+    """The events of the park, in the order in which they came: not what its flows emit, nor AWS's own."""
+    events = [each["event"] for each in received.of("event", bus="signalbox-dev")]
+    return [event for event in events if event["source"] == "themepark.rides"]
 
 
 def details(received: Received, detail_type: str) -> list[Any]:
@@ -96,6 +106,14 @@ def test_a_ride_times_message_reaches_every_target_that_its_routes_say(park: San
     assert sorted(json.loads(mail["message"])["detail"]["rideId"] for mail in received.of("mail")) == told
     assert sorted(json.loads(sms["message"])["detail"]["rideId"] for sms in received.of("sms")) == called
 
+    (summary,) = received.log_events[SUMMARIES]
+    waits = {ride["rideId"]: ride["wait"] for ride in rides if ride["inService"]}
+    assert (summary["source"], summary["detail-type"]) == ("themepark.park", "parkSummary")
+    longest = summary["detail"].pop("longestWait")
+    assert waits[longest["rideId"]] == longest["wait"] == max(waits.values())
+    average = pytest.approx(sum(waits.values()) / len(waits), abs=0.051)
+    assert summary["detail"] == {"open": len(waits), "closed": len(closed), "averageWait": average}
+
     assert undelivered(received) == []
     assert received.of("lost") == received.of("denied") == []
 
@@ -124,16 +142,100 @@ def test_an_event_that_does_not_fit_its_schema_reaches_no_function_and_says_why_
     assert "wait" in said
 
 
-def test_a_function_that_always_fails_leaves_its_event_in_undelivered(park: Sandbox):
+def test_what_a_function_and_a_flow_always_fail_on_is_in_undelivered_for_each(park: Sandbox):
     detail = {"type": "summary", "msg": "this is no list of rides"}
     act = lambda: put(park, {"DetailType": "waitTimesSummary", "Detail": json.dumps(detail)})  # noqa: E731
     received = when(park, act, seconds=120)
     calls = received.of("function", function="signalbox-dev-metrics")
     assert len(calls) == 3
     assert all("error" in call for call in calls)
-    (message,) = undelivered(received)
-    assert message["requestPayload"]["detail"] == detail
-    assert message["requestContext"]["condition"] == "RetriesExhausted"
+    (run,) = received.of("run", machine="signalbox-dev-park-summary")
+    assert run["status"] == "FAILED"
+    of_function, of_flow = sorted(undelivered(received), key=lambda body: "flow" in body)
+    assert of_function["requestPayload"]["detail"] == detail
+    assert of_function["requestContext"]["condition"] == "RetriesExhausted"
+    assert (of_flow["reason"], of_flow["flow"], of_flow["step"]) == ("flow-failed", "park-summary", "rides")
+    assert of_flow["event"]["detail"] == detail
+    assert received.log_events.get(SUMMARIES, []) == []
+
+
+def test_an_event_that_is_too_large_for_a_flow_is_in_undelivered_and_reaches_the_function_beside_it(park: Sandbox):
+    ride = {"rideId": "ride-001", "inService": True, "wait": 5, "lastUpdated": 0, "note": "x" * 262_144}
+    detail = {"type": "summary", "msg": json.dumps([ride])}
+    received = when(park, lambda: put(park, {"DetailType": "waitTimesSummary", "Detail": json.dumps(detail)}))
+    assert [each["value"] for each in received.of("metric")] == [300]
+    (message,) = received.queues[UNDELIVERED]
+    body = message["body"]
+    assert message["attributes"]["reason"] == body["reason"] == "too-large"
+    assert (body["route"], body["targets"]) == ("waitTimesSummary/summary", [{"flow": "park-summary"}])
+    assert "262144" in body["message"]
+    assert body["event"]["detail"] == detail
+    assert received.of("run") == []
+
+
+def outage(ride: str, at: datetime) -> dict[str, Any]:
+    detail = {"rideId": ride, "type": "Warning", "description": f"Stopped at {at:%H:%M}"}
+    return {"DetailType": "outage", "Detail": json.dumps(detail), "Time": at}
+
+
+def again(park: Sandbox, received: Received, times: int) -> None:
+    """Have the Router told `times` times more what rules have told it for flows, all at once."""
+    told = [d["input"] for d in received.of("delivery", target="router", status="delivered") if '"flow"' in d["input"]]
+    invoke = park.emulator.client("lambda").invoke
+    with ThreadPoolExecutor(8) as pool:
+        for given in told * times:
+            pool.submit(invoke, FunctionName="signalbox-dev-router", InvocationType="Event", Payload=given.encode())
+
+
+def test_three_outages_of_a_ride_within_an_hour_ask_for_maintenance_once_however_often_they_are_delivered(
+    park: Sandbox,
+):
+    now = datetime.now(UTC).replace(microsecond=0)
+    first = when(park, lambda: put(park, outage("ride-006", now - timedelta(minutes=90)), outage("ride-001", now)))
+    assert len(first.of("run")) == 2
+    again(park, first, 5)
+    later = [outage("ride-006", now - timedelta(minutes=each)) for each in (40, 30)]
+    two_of_this_hour = when(park, lambda: put(park, *later))
+    again(park, two_of_this_hour, 5)
+    assert wait_until_quiet(park.emulator, 60)
+    assert details(read(park.emulator, two_of_this_hour.records[0]["at"]), "maintenanceRequest") == []
+
+    third = when(park, lambda: put(park, outage("ride-006", now - timedelta(minutes=10))))
+    repeated = when(park, lambda: again(park, third, 5))
+    fourth = when(park, lambda: put(park, outage("ride-006", now)))
+    (request,) = details(third, "maintenanceRequest")
+    assert request == {
+        "rideId": "ride-006",
+        "outages": 3,
+        "withinSeconds": 3600,
+        "lastOutage": {
+            "type": "Warning",
+            "description": f"Stopped at {now - timedelta(minutes=10):%H:%M}",
+            "time": f"{now - timedelta(minutes=10):%Y-%m-%dT%H:%M:%SZ}",
+        },
+    }
+    mails = [json.loads(mail["message"]) for mail in third.of("mail")]
+    assert [mail["detail"] for mail in mails if mail["detail-type"] == "maintenanceRequest"] == [request]
+    assert details(repeated, "maintenanceRequest") == details(fourth, "maintenanceRequest") == []
+    assert repeated.of("run") == []
+    assert [run["status"] for run in fourth.of("run")] == ["SUCCEEDED"]
+    assert undelivered(fourth) == []
+
+
+def test_a_run_that_somebody_stops_leaves_its_event_in_undelivered(park: Sandbox):
+    states = park.emulator.client("stepfunctions")
+    machine = "arn:aws:states:eu-west-1:000000000000:stateMachine:signalbox-dev-park-summary"
+    event = {"id": str(uuid4()), "detail": many_rides(1000)}
+
+    def stopped() -> None:
+        execution = states.start_execution(stateMachineArn=machine, input=json.dumps(event))["executionArn"]
+        states.stop_execution(executionArn=execution, error="Test", cause="by hand")
+
+    received = when(park, stopped)
+    assert [(run["status"], run["error"]) for run in received.of("run")] == [("ABORTED", "Test")]
+    (body,) = undelivered(received)
+    assert (body["source"], body["detail"]["status"]) == ("aws.states", "ABORTED")
+    assert json.loads(body["detail"]["input"]) == event
 
 
 def many_rides(count: int) -> dict[str, str]:
@@ -146,8 +248,9 @@ def many_rides(count: int) -> dict[str, str]:
 
 def test_250_rides_are_251_events_in_26_calls(park: Sandbox):
     received = when(park, lambda: publish(park, many_rides(250)))
-    assert len(received.of("event")) == 251
-    assert [call["entries"] for call in received.of("call", call="PutEvents")] == [10] * 25 + [1]
+    assert len(published(received)) == 251
+    # The last two are those of the event for all rides, and of what the flow makes of it.
+    assert [call["entries"] for call in received.of("call", call="PutEvents")] == [10] * 25 + [1, 1]
     assert len(received.of("metric")) == 250
     assert undelivered(received) == []
 
@@ -157,8 +260,8 @@ def test_entries_that_fail_are_sent_again_and_no_others(park: Sandbox):
     received = when(park, lambda: publish(park, many_rides(250)))
     rides = [detail["rideId"] for detail in details(received, "waitTimes")]
     assert sorted(rides) == [f"ride-{index:03}" for index in range(250)]
-    assert len(received.of("event")) == 251
-    assert sum(call["entries"] for call in received.of("call", call="PutEvents")) == 251 + 2
+    assert len(published(received)) == 251
+    assert sum(call["entries"] for call in received.of("call", call="PutEvents")) == 251 + 2 + 1
     assert undelivered(received) == []
 
 
@@ -192,7 +295,8 @@ def test_a_closed_ride_is_told_once_however_many_workers_see_it_and_again_after_
     assert len(details(received, "outage")) == 1
 
     dynamodb = park.emulator.client("dynamodb")
-    (memory,) = dynamodb.scan(TableName="signalbox-dev-state")["Items"]
+    items = dynamodb.scan(TableName="signalbox-dev-state")["Items"]
+    (memory,) = [item for item in items if item["PK"]["S"].startswith("once#outage")]
     again = when(park, lambda: put(park, entry))
     assert details(again, "outage") == []
     # Three minutes pass: every moment that the memory holds is so much longer ago.
