@@ -19,6 +19,7 @@ def left_over(sandbox: Sandbox) -> dict[str, list[Any]]:
         "mappings": client("lambda").list_event_source_mappings()["EventSourceMappings"],
         "tables": client("dynamodb").list_tables()["TableNames"],
         "queues": client("sqs").list_queues().get("QueueUrls", []),
+        "state machines": client("stepfunctions").list_state_machines()["stateMachines"],
         "topics": [t for t in client("sns").list_topics()["Topics"] if not t["TopicArn"].endswith(":ride-times")],
         "subscriptions": client("sns").list_subscriptions()["Subscriptions"],
         "log groups": client("logs").describe_log_groups()["logGroups"],

@@ -4,15 +4,19 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from sandbox.emulator import ACCOUNT, REGION
 from sandbox.places import ROOT
 from sandbox.stack import PulumiError, Sandbox
+from signalbox.definitions import load
+from signalbox.flows import Names, compile_flow, definition, flow_of
+from signalbox.store import ORIGIN_API, flow_item, to_attributes
 from tests.integration.left_over import left_over
 
 
@@ -42,12 +46,31 @@ class Project:
 
     def edit(self, event: str, change: Mapping[str, Any]) -> None:
         """Put `change` in place of the routes of the same names."""
+        self._edit(event, lambda routes: routes.update(change))
+
+    def remove_route(self, event: str, route: str) -> None:
+        """Take a route away."""
+        self._edit(event, lambda routes: routes.pop(route))
+
+    def _edit(self, event: str, change: Callable[[dict[str, Any]], object]) -> None:
         file = self.mappings / "events" / f"{event}.yaml"
         document = yaml.safe_load(file.read_text())
-        document["routes"].update(change)
+        change(document["routes"])
         # Only what samples are, not which routes they take: that is what changes here.
-        document["samples"] = [sample["detail"] for sample in document["samples"]]
+        document["samples"] = [sample.get("detail", sample) for sample in document["samples"]]
         file.write_text(yaml.safe_dump(document))
+
+    def edit_flow(self, flow: str, old: str, new: str) -> None:
+        """Put the text `new` in the place of `old` in a flow's file."""
+        file = self.mappings / "flows" / f"{flow}.yaml"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    def machine(self, flow: str) -> dict[str, Any]:
+        """The state machine of a flow as it runs."""
+        arn = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:signalbox-dev-{flow}"
+        return self.sandbox.emulator.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
 
     def count(self, type_: str) -> int:
         """Resources of a type in the stack's state."""
@@ -100,6 +123,58 @@ def test_from_nothing_to_nothing(project: Project):
     rule = sandbox.emulator.client("events").describe_rule(Name="outage.call-maintenance", EventBusName="signalbox-dev")
     assert json.loads(rule["EventPattern"])["detail"] == {"type": ["Emergency", "Warning"]}
 
+    sandbox.pulumi("destroy", "--yes", "--skip-preview")
+    assert left_over(sandbox) == {}
+
+
+def test_a_flow_is_a_machine_as_long_as_it_is_defined(project: Project):
+    sandbox = project.sandbox
+    project.up()
+    before = project.machine("park-summary")
+    project.edit_flow("repeat-outages", "threshold: 3", "threshold: 2")
+    assert project.operations() == {
+        "StateMachine flows-repeat-outages": "update",
+        "TableItem flows-repeat-outages-item": "update",
+    }
+    project.up()
+    changed = project.machine("repeat-outages")
+    definitions, _ = load(project.mappings, ROOT / "functions")
+    flow = flow_of("repeat-outages", definitions.flows["repeat-outages"])
+    names = Names("signalbox-dev", REGION, ACCOUNT, sandbox.outputs()["undelivered"])
+    assert changed["definition"] == definition(compile_flow(flow, names, definitions.events))
+    assert changed["tracingConfiguration"] == {"enabled": True}
+    assert changed["loggingConfiguration"]["level"] == "ERROR"
+    assert project.machine("park-summary")["revisionId"] == before["revisionId"]
+    assert project.operations() == {}
+    sandbox.pulumi("refresh", "--yes", "--skip-preview")
+    assert project.operations() == {}, "what was deployed is not what was declared"
+
+    # The type of a machine is for ever: the new one takes the name of the old.
+    project.edit_flow("park-summary", "input:", "repeatable: true\ninput:")
+    project.up()
+    assert (before["type"], project.machine("park-summary")["type"]) == ("STANDARD", "EXPRESS")
+
+    # A flow that somebody has made at run time is not overwritten.
+    items = sandbox.emulator.client("dynamodb")
+    theirs = {**flow_item("night-shift", {"steps": [{"name": "a", "transform": "1"}]}, ORIGIN_API), "Revision": 1}
+    items.put_item(TableName="signalbox-dev-store", Item=to_attributes(theirs))
+    file = project.mappings / "flows" / "night-shift.yaml"
+    file.write_text("steps: [{name: a, transform: $input}]\n")
+    for command in (["preview"], ["up", "--yes", "--skip-preview"]):
+        with pytest.raises(PulumiError, match=r"a flow night-shift was made at run time.*fix: rename.*DELETE /flow"):
+            sandbox.pulumi(*command)
+    file.unlink()
+    key = {name: {"S": theirs[name]} for name in ("PK", "SK")}
+    assert items.get_item(TableName="signalbox-dev-store", Key=key)["Item"] == to_attributes(theirs)
+    items.delete_item(TableName="signalbox-dev-store", Key=key)
+
+    # Flow and route may go in one deploy.
+    (project.mappings / "flows" / "repeat-outages.yaml").unlink()
+    project.remove_route("outage", "repeats")
+    project.up()
+    left = [each["name"] for each in sandbox.emulator.client("stepfunctions").list_state_machines()["stateMachines"]]
+    assert left == ["signalbox-dev-park-summary"]
+    assert project.operations() == {}
     sandbox.pulumi("destroy", "--yes", "--skip-preview")
     assert left_over(sandbox) == {}
 
