@@ -244,18 +244,28 @@ class StoreSnapshot:
     @classmethod
     def of(cls, items: Iterable[Item]) -> "StoreSnapshot":
         """The snapshot that `items` make, in any order; items of other partitions are left out."""
-        partitions: dict[str, dict[str, Item]] = {pk: {} for pk in SNAPSHOT}
+        fields: dict[str, dict[str, Item]] = {name: {} for name in SNAPSHOT.values()}
         gone: set[str] = set()
         for item in items:
             if item[PK] == EVENTS and is_gone(item):
                 gone.add(item[SK])
-            elif item[PK] in partitions:
-                partitions[item[PK]][item[SK]] = item
-        return cls(*(partitions[pk] for pk in SNAPSHOT), gone=frozenset(gone))
+            elif item[PK] in SNAPSHOT:
+                fields[SNAPSHOT[item[PK]]][item[SK]] = item
+        return cls(**fields, gone=frozenset(gone))
 
 
-SNAPSHOT: tuple[str, ...] = (TARGET, EVENTS, DECISION, OVERRIDE, FLOW, SYNC, CONTROL)
-"""The partitions of a StoreSnapshot, in the order of its first fields."""
+SNAPSHOT: dict[str, str] = {
+    OVERRIDE: "overrides",
+    DECISION: "decisions",
+    EVENTS: "events",
+    TARGET: "targets",
+    FLOW: "flows",
+    SYNC: "sync",
+    CONTROL: "control",
+}
+"""The partitions of a StoreSnapshot by its fields, in the order in which they must be read, one after the other: what
+is made on something else comes before it. An edit that was pruned because the definitions say the same is never seen
+without those definitions; that would be a route that nobody wants."""
 
 
 def to_attributes(item: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
