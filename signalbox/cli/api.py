@@ -58,6 +58,10 @@ class Api:
         headers = {"Content-Type": "application/json", **({"If-Match": if_match} if if_match else {})}
         return self._send("POST", path, json.dumps(body).encode(), headers)
 
+    def delete(self, *path: str) -> Answer:
+        """DELETE the resource at `path`. Raises ApiError."""
+        return self._send("DELETE", path)
+
     def _send(
         self, method: str, path: tuple[str, ...], body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:

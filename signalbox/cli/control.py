@@ -13,7 +13,7 @@ import click
 from signalbox.cli.stack import Stack, read_stack, stack_options
 from signalbox.names import physical
 from signalbox.reconcile.difference import owner
-from signalbox.store import CONTROL, FREEZE, OVERRIDE, RELEASE, control_item
+from signalbox.store import CONTROL, FLOW, FREEZE, ORIGIN_API, OVERRIDE, RELEASE, control_item
 
 RECONCILER = "rule_sync"
 BUSY_SECONDS = 60
@@ -26,7 +26,7 @@ RELEASE_SECONDS = 60
 @stack_options
 @click.option("--json", "as_json", is_flag=True, help="Print the reconciler's report as it is.")
 def sync(stack_name: str | None, config_file: Path | None, as_json: bool) -> None:
-    """Reconcile now: make the rules what the store says, without waiting for the schedule."""
+    """Reconcile now: make rules and state machines what the store says, without waiting for the schedule."""
     with _talking():
         report = _reconcile(read_stack(stack_name, config_file))
     if as_json:
@@ -34,8 +34,12 @@ def sync(stack_name: str | None, config_file: Path | None, as_json: bool) -> Non
     else:
         for line in _told(report):
             click.echo(line)
-    if report["frozen"] or report["out_of_step"] or report["errors"]:
+    if report["frozen"] or any(report[each] for each in _TROUBLE):
         raise SystemExit(1)
+
+
+_TROUBLE = ("out_of_step", "errors", "flows_out_of_step", "machines_error")
+"""What a report says when something is not as it must be."""
 
 
 @click.command()
@@ -66,13 +70,14 @@ def thaw(stack_name: str | None, config_file: Path | None) -> None:
 @click.option(
     "--save",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the run-time edits are saved.  [default: <name>-edits.json]",
+    help="Where run-time edits and flows are saved.  [default: <name>-edits.json]",
 )
 def release(stack_name: str | None, config_file: Path | None, save: Path | None) -> None:
-    """Before a `pulumi destroy`: save the run-time edits to a file, and take every rule of ours off the bus.
+    """Before a `pulumi destroy`: save run-time edits and flows to a file, and take away our rules and their machines.
 
-    Rules and targets that were made at run time are in no Pulumi state, and would block the deletion of the bus. From
-    now on the reconciler keeps the bus empty, and events are routed nowhere: `thaw` takes it back.
+    Rules, targets and state machines that were made at run time are in no Pulumi state: they would block the deletion
+    of the bus, or stay behind. From now on the reconciler keeps the bus empty, and events are routed nowhere: `thaw`
+    takes it back.
     """
     stack = read_stack(stack_name, config_file)
     with _talking():
@@ -81,13 +86,14 @@ def release(stack_name: str | None, config_file: Path | None, save: Path | None)
         if store.get(CONTROL, FREEZE) is not None:
             raise click.ClickException("the reconciler is frozen; fix: python -m signalbox thaw, then release")
         edits = [item for item in store.partition(OVERRIDE) if item["Routes"] != "{}"]
+        flows = [item for item in store.partition(FLOW) if item["Origin"] == ORIGIN_API]
         file = save or Path(f"{stack.name}-edits.json")
-        if edits:
-            file.write_text(json.dumps(edits, indent=2, ensure_ascii=False))
-            click.echo(f"{len(edits)} events have run-time edits; saved to {file}")
+        if edits or flows:
+            file.write_text(json.dumps([*edits, *flows], indent=2, ensure_ascii=False))
+            click.echo(f"{len(edits)} events have run-time edits, {len(flows)} flows were made so; saved to {file}")
         store.put(control_item(RELEASE, at=_now(), by=_caller(stack)))
         _wait_until_empty(stack)
-    click.echo("the bus holds no rule of ours; next: pulumi destroy")
+    click.echo("the bus holds no rule of ours, and no flow made at run time has a machine; next: pulumi destroy")
 
 
 def _refuse_protected(stack: Stack) -> None:
@@ -106,12 +112,13 @@ def _wait_until_empty(stack: Stack) -> None:
     until = time.monotonic() + RELEASE_SECONDS
     while True:
         report = _reconcile(stack)
-        left = [rule["Name"] for rule in rules_on_bus(events, stack.name) if owner(rule, stack.name)]
-        if not left:
+        left = [f"rule {rule['Name']}" for rule in rules_on_bus(events, stack.name) if owner(rule, stack.name)]
+        left += (f"state machine of flow {flow}" for flow in report["flows_out_of_step"])
+        if not left and not report["machines_error"]:
             return
         if time.monotonic() > until:
             why = "; ".join(_told(report))
-            raise click.ClickException(f"still on the bus after {RELEASE_SECONDS} s: {', '.join(left)}; {why}")
+            raise click.ClickException(f"still there after {RELEASE_SECONDS} s: {', '.join(left) or '?'}; {why}")
         time.sleep(1)
 
 
@@ -150,6 +157,16 @@ def _told(report: dict[str, Any]) -> Iterator[str]:
         return
     out = len(report["out_of_step"]) + len(report["errors"])
     yield f"{report['routes']} routes, {out} out of step; {report['writes']} calls changed a rule"
+    flows = report["flows_out_of_step"]
+    if report["flows"] or report["machine_writes"]:
+        yield (
+            f"{report['flows']} flows made at run time, {len(flows)} out of step; "
+            f"{report['machine_writes']} calls changed a state machine"
+        )
+    if report["machines_error"]:
+        yield f"state machines cannot be listed: {report['machines_error']}"
+    for flow, note in flows.items():
+        yield f"flow {flow}: {note['state']}: {note.get('error', '')}"
     for route, entry in report["out_of_step"].items():
         yield f"{route}: {entry['state']}: {entry.get('error', '')}"
     for event, error in report["errors"].items():

@@ -11,7 +11,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from signalbox.cli.stack import Stack, read_stack, stack_options
 from signalbox.effective import EffectiveRoute, stored
-from signalbox.store import StoreSnapshot
+from signalbox.store import ORIGIN_API, StoreSnapshot
 
 TAKEN = ("kept", "settled", "conflict")
 """Outcomes of edits that are live and that the definitions do not say."""
@@ -39,6 +39,9 @@ def pull(stack_name: str | None, config_file: Path | None, dry_run: bool) -> Non
     except StoreError as error:
         raise click.ClickException(str(error)) from error
     written = _pull(stack, store, dry_run=dry_run)
+    if flows := sorted(name for name, item in store.flows.items() if item.get("Origin") == ORIGIN_API):
+        # A deploy cannot take them over: their items are the API's.
+        click.echo(f"flows made at run time stay as they are: {', '.join(flows)} (docs/run-time-edits.md)")
     if not written:
         click.echo("no run-time edit is live that the definitions do not say")
         return

@@ -1,8 +1,8 @@
-"""`status`: definitions, store and rules side by side, for each route, live."""
+"""`status`: definitions, store and rules side by side for each route, and state machines for each flow, live."""
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ from signalbox.cli.console import show_problems, show_table
 from signalbox.cli.stack import Stack, read_stack, stack_options
 from signalbox.definitions import read
 from signalbox.effective import EffectiveRoute, config_hash
+from signalbox.flows import Names
+from signalbox.names import physical
 from signalbox.problems import errors
 from signalbox.reconcile.difference import Live, difference, owner
+from signalbox.reconcile.machines import DELETING, Plant, UnusableError, differs, tags_of, wanted_machine
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
-from signalbox.store import FREEZE, RELEASE, StoreSnapshot, declared_config
+from signalbox.store import FREEZE, ORIGIN_API, RELEASE, StoreSnapshot, declared_config
 
 AGREE = "in step"
 
@@ -32,14 +35,37 @@ class Row:
     ok: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FlowRow:
+    """One flow: what each of the three says, and whether they agree."""
+
+    flow: str
+    definitions: str
+    store: str
+    machine: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is. `targets` by rule name; `machines` by flow, also those of ours that no flow has any more."""
+
+    store: StoreSnapshot
+    rules: list[Live]
+    targets: Mapping[str, list[Live]]
+    bus: Bus
+    machines: Mapping[str, Live]
+    names: Names
+
+
 @click.command()
 @stack_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(stack_name: str | None, config_file: Path | None, as_json: bool) -> None:
-    """Definitions, event store and EventBridge rules, route by route, as they are now.
+    """Definitions, event store and EventBridge rules route by route, and state machines flow by flow, as they are now.
 
-    Exit code 1 where they differ: a deploy is due, a run-time edit is not in the definitions, or a rule is not what the
-    store says.
+    Exit code 1 where they differ: a deploy is due, something made at run time is not in the definitions, or a rule or a
+    state machine is not what the store says.
     """
     stack = read_stack(stack_name, config_file)
     definitions, problems = read(
@@ -48,17 +74,24 @@ def status(stack_name: str | None, config_file: Path | None, as_json: bool) -> N
     if definitions is None:
         show_problems(errors(problems))
         raise click.ClickException("the definitions have errors")
-    store, live, targets, bus = _read(stack)
+    there = _read(stack, definitions.flows)
     declared = {event.id: event.routing_config() for event in definitions.events.values()}
-    found = list(rows(declared, store, live, targets, bus))
-    foreign = sorted(rule["Name"] for rule in live if owner(rule, stack.name) is None and not rule.get("ManagedBy"))
-    words = [word for word in (FREEZE, RELEASE) if word in store.control]
-    ok = all(row.ok for row in found) and not words
+    found = list(rows(declared, there.store, there.rules, there.targets, there.bus))
+    flows = list(flow_rows(definitions.flows, there.store, there.machines, there.names))
+    foreign = sorted(each["Name"] for each in there.rules if not owner(each, stack.name) and not each.get("ManagedBy"))
+    words = [word for word in (FREEZE, RELEASE) if word in there.store.control]
+    ok = all(row.ok for row in [*found, *flows]) and not words
     if as_json:
-        report = {"ok": ok, "routes": [asdict(row) for row in found], "foreign": foreign, "control": words}
+        report = {
+            "ok": ok,
+            "routes": [asdict(row) for row in found],
+            "flows": [asdict(row) for row in flows],
+            "foreign": foreign,
+            "control": words,
+        }
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
-        _show(found, foreign, words)
+        _show(found, flows, foreign, words)
     sys.exit(0 if ok else 1)
 
 
@@ -86,6 +119,40 @@ def rows(
             _rule(event.rules.get(name), rule, targets),
         ]
         yield Row(f"{event_id}/{name}", *said, ok=all(each in (AGREE, "—") for each in said))
+
+
+def flow_rows(
+    declared: Mapping[str, Any], store: StoreSnapshot, machines: Mapping[str, Live], names: Names
+) -> Iterator[FlowRow]:
+    """A row for every flow that is declared, stored, or has a state machine of ours; `machines` by flow."""
+    for flow_id in sorted({*declared, *store.flows, *machines}):
+        item = store.flows.get(flow_id)
+        at_run_time = item is not None and item.get("Origin") == ORIGIN_API
+        stored = None if item is None or at_run_time else json.loads(item["Data"])
+        made = f"made by {item['EditedBy']} on {item['EditedAt'][:10]}" if item and at_run_time else ""
+        said = [
+            _definitions(declared.get(flow_id), stored),
+            made if made else "—" if item is None else AGREE,
+            _machine(item, store, machines.get(flow_id), names),
+        ]
+        yield FlowRow(flow_id, *said, ok=all(each in (AGREE, "—") for each in said))
+
+
+def _machine(item: Mapping[str, Any] | None, store: StoreSnapshot, live: Live | None, names: Names) -> str:
+    if item is None or (RELEASE in store.control and item["Origin"] == ORIGIN_API):
+        return "—" if live is None or live.get("status") == DELETING else "still there"
+    if live is None:
+        return "missing"
+    if live.get("status") != "ACTIVE":
+        return str(live.get("status", "")).lower()
+    try:
+        # What it runs with is the deploy's and the reconciler's to know.
+        wanted_one = wanted_machine(dict(item), store, Plant(names, "", ""))
+    except UnusableError as error:
+        return str(error)
+    parts = [part for part in differs(wanted_one, live) if part == "definition"]
+    parts += ["type"] * (live.get("type") != wanted_one.kind)
+    return f"differs: {', '.join(parts)}" if parts else AGREE
 
 
 def _definitions(mine: Any, stored: Any) -> str:
@@ -121,48 +188,81 @@ def _rule(wanted_rule: WantedRule | None, live: Live | None, targets: Mapping[st
     return f"differs: {', '.join(parts)}" if change else AGREE
 
 
-def _show(found: list[Row], foreign: list[str], words: list[str]) -> None:
+def _show(found: list[Row], flows: list[FlowRow], foreign: list[str], words: list[str]) -> None:
     marked = [(row.route, row.definitions, row.store, row.rules) for row in found]
     show_table(("route", "definitions", "store", "rules"), marked)
-    out = [row for row in found if not row.ok]
+    if flows:
+        click.echo()
+        marked = [(row.flow, row.definitions, row.store, row.machine) for row in flows]
+        show_table(("flow", "definitions", "store", "machine"), marked)
     click.echo()
-    click.echo(f"{len(found) - len(out)} of {len(found)} routes in step")
+    for kind, rows_ in (("routes", found), ("flows", flows)):
+        if rows_:
+            click.echo(f"{sum(row.ok for row in rows_)} of {len(rows_)} {kind} in step")
     for word in words:
         click.echo(f"the reconciler stands still: {word} (python -m signalbox thaw)")
     for name in foreign:
         click.echo(f"the rule {name} on the bus is not ours and is left alone")
 
 
-def _read(stack: Stack) -> tuple[StoreSnapshot, list[Live], dict[str, list[Live]], Bus]:
+def _read(stack: Stack, declared: Mapping[str, Any]) -> Found:
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from signalbox.aws.machines import StepFunctionsMachines
     from signalbox.aws.rules import EventBridgeRules, rules_on_bus
     from signalbox.aws.store import StoreError, read_store
-    from signalbox.reconcile.ports import RulesError
+    from signalbox.reconcile.ports import CallError
 
     session = stack.session()
     try:
         account = session.client("sts").get_caller_identity()
+        partition = account["Arn"].split(":")[1]
         store = read_store(session.client("dynamodb"), stack.store)
         events = session.client("events")
         bus = EventBridgeRules(events, stack.name)
         live = list(rules_on_bus(events, stack.name))
         ours = [rule["Name"] for rule in live if owner(rule, stack.name)]
         targets = {name: list(_targets(bus, name)) for name in ours}
-    except (StoreError, RulesError, BotoCoreError, ClientError) as error:
+        url = _queue_url(session.client("sqs"), physical(stack.name, "undelivered", 80))
+        names = Names(stack.name, session.region_name, account["Account"], url, partition)
+        machines = _machines(StepFunctionsMachines(session.client("stepfunctions")), names, {*declared, *store.flows})
+    except (StoreError, CallError, BotoCoreError, ClientError) as error:
         raise click.ClickException(str(error)) from error
-    return (
-        store,
-        live,
-        targets,
-        Bus(stack.name, stack.undelivered_arn(account["Account"], account["Arn"].split(":")[1])),
-    )
+    undelivered = stack.undelivered_arn(account["Account"], partition)
+    return Found(store, live, targets, Bus(stack.name, undelivered), machines, names)
+
+
+def _queue_url(client: Any, queue: str) -> str:
+    """The URL of a queue, empty before it is deployed."""
+    try:
+        return client.get_queue_url(QueueName=queue)["QueueUrl"]
+    except client.exceptions.QueueDoesNotExist:
+        return ""
+
+
+def _machines(port: Any, names: Names, flows: set[str]) -> dict[str, Live]:
+    """The state machines of `flows`, and those that the API's flows had which are gone."""
+    found = {flow: live for flow in sorted(flows) if (live := port.describe(names.machine_arn(flow))) is not None}
+    known = {names.machine(flow) for flow in flows}
+    for machine in _pages(port.list_machines):
+        if not machine["name"].startswith(f"{names.stack}-") or machine["name"] in known:
+            continue
+        tags = port.tags(machine["stateMachineArn"])
+        flow = tags.get("signalbox:flow", "")
+        live = port.describe(machine["stateMachineArn"])
+        if live is not None and tags_of(names.stack, flow).items() <= tags.items():
+            found[flow] = live
+    return found
 
 
 def _targets(bus: Any, rule: str) -> Iterator[Live]:
+    return _pages(lambda token: bus.list_targets(rule, token))
+
+
+def _pages(fetch: Callable[[str | None], Any]) -> Iterator[Live]:
     token = None
     while True:
-        page = bus.list_targets(rule, token)
+        page = fetch(token)
         yield from page.entries
         token = page.token
         if token is None:
