@@ -24,6 +24,8 @@ _dynamodb_call: ContextVar[Mapping[str, Any]] = ContextVar("dynamodb_call")
 
 OF_A_RULE = ("events:ListTargetsByRule", "events:PutTargets", "events:RemoveTargets")
 """Calls whose resource is a rule, which they name as `Rule`."""
+OF_TAGS = ("states:ListTagsForResource", "states:TagResource", "states:UntagResource")
+"""Calls whose resource is what they name as `resourceArn`."""
 
 
 def install() -> None:
@@ -50,6 +52,8 @@ def enforce(
     request = iam_evaluator._signed_request.get()
     if request and action in OF_A_RULE:
         resource_arn = _rule(_json(_plain(request.body, request.headers)), region, resource_arn)
+    elif request and action in OF_TAGS:
+        resource_arn = str(_json(_plain(request.body, request.headers)).get("resourceArn") or resource_arn)
     keys: dict[str, Any] = {}
     if action == "cloudwatch:PutMetricData" and request:
         keys["cloudwatch:namespace"] = _namespace(_plain(request.body, request.headers), request.headers)
