@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "freeze": ("signalbox.cli.control:freeze", "Stop the reconciler, for an incident."),
     "thaw": ("signalbox.cli.control:thaw", "Let the reconciler work again."),
     "release": ("signalbox.cli.control:release", "Take our rules off the bus, before a destroy."),
-    "flow": ("signalbox.cli.flow:flow", "See what flows become: state machines."),
+    "flow": ("signalbox.cli.flow:flow", "See what flows become, and run them for an event."),
 }
 
 

@@ -62,3 +62,66 @@ def test_an_unknown_flow_is_a_wrong_call(mappings: Path) -> None:
     result = run(mappings, "draw", "goood")
     assert result.exit_code == 2
     assert "did you mean 'good'?" in result.stderr
+
+
+@pytest.fixture
+def project(mappings: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = mappings.parent
+    (root / "Pulumi.yaml").write_text("name: park\n")
+    (root / "Pulumi.dev.yaml").write_text("config: {aws:region: eu-west-1}\n")
+    (root / "event.json").write_text('{"source": "s", "detail-type": "seen", "detail": {}}')
+    monkeypatch.chdir(root)
+    for name in (
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SFN",
+        "AWS_PROFILE",
+        "PULUMI_STACK",
+        "PULUMI_OPTION_CONFIG_FILE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    return root
+
+
+def run_it(*arguments: str):
+    return CliRunner().invoke(flow, ["run", *arguments])
+
+
+def test_without_a_sandbox_nothing_is_run_and_the_next_command_is_said(project: Path) -> None:
+    result = run_it("good", "--input", "event.json")
+    assert result.exit_code == 1
+    assert 'python -m sandbox up, then eval "$(python -m sandbox env)"' in result.stderr
+
+
+def test_a_sandbox_that_does_not_run_is_told_with_the_next_command(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    result = run_it("good", "--input", "event.json")
+    assert result.exit_code == 1
+    assert "http://127.0.0.1:9" in result.stderr
+    assert "fix: python -m sandbox up" in result.stderr
+
+
+def test_the_sandbox_is_not_taken_for_an_account(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    result = run_it("good", "--input", "event.json", "--aws")
+    assert result.exit_code == 1
+    assert "unset AWS_ENDPOINT_URL" in result.stderr
+
+
+@pytest.mark.parametrize(("content", "said"), [("[]", "got: 0; allowed: 1"), ("{}", "this is no event")])
+def test_one_event_is_run(project: Path, monkeypatch: pytest.MonkeyPatch, content: str, said: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    (project / "event.json").write_text(content)
+    result = run_it("good", "--input", "event.json")
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_a_flow_with_errors_is_not_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    result = run_it("bad", "--input", "event.json")
+    assert result.exit_code == 1
+    assert "did you mean 'look-up'?" in result.stderr
