@@ -147,12 +147,12 @@ rule_sync = RuleSync(
         triggers,
     ),
 )
-settle = Settle(
-    "settle",
-    SettleArgs(rule_sync.lambda_function.function, plan.written, [rule_sync, *(each.item for each in routes)]),
-)
+settled = []
+if plan.overruled:
+    after = [rule_sync, *(each.item for each in routes)]
+    settled = [Settle("settle", SettleArgs(rule_sync.lambda_function.function, plan.overruled, after)).run]
 for each in routes:
-    each.declare_rules(after=[settle.run])
+    each.declare_rules(after=settled)
 wrapper = EventStoreWrapper(
     "api", EventStoreWrapperArgs(lambdas, functions[WRAPPER], code.functions[WRAPPER], settings.jwt)
 )

@@ -12,20 +12,20 @@ from signalbox.canonical import canonical
 
 @dataclass(frozen=True, slots=True)
 class SettleArgs:
-    """`written` names what the deploy writes into the store, `after` are the items and the function."""
+    """`overruled` names the edits that lost, `after` are the items and the function."""
 
     function: aws.lambda_.Function
-    written: str
+    overruled: str
     after: Sequence[pulumi.Resource]
 
 
 class Settle(Component):
-    """Invokes the reconciler when the deploy changes what the store says.
+    """Invokes the reconciler when the definitions overrule run-time edits.
 
     Pulumi compares what the program declares with its own state, and rules that were edited at run time are not as the
-    state says: it would leave out what it believes to be there, and take away the last target that is. The reconciler
-    looks at the bus itself, so all that is left to the engine is to write what is there already. Where nobody has
-    edited anything it has nothing to do and says so at once.
+    state says: of a rule that an edit left without a target it would believe that the target is there, and take away
+    the one that really is. The reconciler looks at the bus itself, so that all that is left to the engine is to write
+    what is there already.
     """
 
     def __init__(self, name: str, args: SettleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -33,7 +33,7 @@ class Settle(Component):
         self.run = aws.lambda_.Invocation(
             f"{name}-run",
             function_name=args.function.name,
-            input=canonical({"deploy": args.written}),
+            input=canonical({"overruled": args.overruled}),
             opts=self.child(depends_on=list(args.after)),
         )
         self.register_outputs({})

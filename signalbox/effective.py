@@ -211,16 +211,17 @@ def effective_route(
     event_declared: bool = True,
 ) -> EffectiveRoute:
     """What one route must be: the rules that the module's text says, in order."""
-    now = config_hash(declared) if event_declared else GONE
 
     def is_(outcome: Outcome, config: JsonObject | None) -> EffectiveRoute:
         return EffectiveRoute(name, config, outcome, declared, edit, decision)
 
     if edit is None:
         return is_("declared", declared)
+    declared_hash = config_hash(declared)
+    now = declared_hash if event_declared else GONE
     if decision is not None and decision.voids(edit, now):
         return is_("void", declared)
-    if config_hash(declared) == config_hash(edit.config):
+    if declared_hash == config_hash(edit.config):
         return is_("converged", declared)
     if not event_declared:
         return is_("orphaned", None)
@@ -502,10 +503,19 @@ class Plan:
     problems: tuple[Problem, ...]
 
     @property
-    def written(self) -> str:
-        """Names what the deploy writes into the store of events and decisions; run-time edits do not change it."""
-        events = [[event_item(each.event), each.decision] for each in self.events.values()]
-        return digest([events, list(self.gone), list(self.decisions)])
+    def overruled(self) -> str:
+        """Names the run-time edits that lost to the definitions, with what takes their place; empty: there are none.
+
+        Only there can the bus lack what an earlier deploy put on it and this one leaves as it is.
+        """
+        found: list[object] = []
+        for each in self.events.values():
+            for name, decision in decisions_from_item(each.decision).items():
+                if decision.winner == "definitions" and decision.reason != "converged":
+                    found.append(
+                        [each.event.id, name, decision.as_json(), declared_config(event_item(each.event)).get(name)]
+                    )
+        return digest(found) if found else ""
 
 
 def plan(
