@@ -24,14 +24,17 @@ def statements(flow: Flow, names: Names, events: Mapping[str, Event]) -> list[St
     found = [Statement(("sqs:SendMessage",), (names.undelivered_arn,))]
     if functions := sorted({step.function for step in flow.walk() if isinstance(step, Call)}):
         found.append(Statement(("lambda:InvokeFunction",), tuple(map(names.function_arn, functions))))
-    if flow.stateful or any(isinstance(step, Count | Aggregate) for step in flow.walk()):
+    remembers = {type(step) for step in flow.walk()} & {Count, Aggregate}
+    if flow.stateful or remembers:
         actions = ["dynamodb:UpdateItem"]
-        if flow.stateful or any(isinstance(step, Aggregate) for step in flow.walk()):
+        if flow.stateful or Aggregate in remembers:
             actions += ["dynamodb:GetItem", "dynamodb:DeleteItem"]
-        if any(isinstance(step, Aggregate) for step in flow.walk()):
+        if Aggregate in remembers:
             actions.append("dynamodb:PutItem")
-        keys = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [partition(flow), f"{partition(flow)}#*"]}}
-        found.append(Statement(tuple(sorted(actions)), (names.state_arn,), keys))
+        # Claims of events are kept under the first key, what steps remember under the others.
+        keys = [partition(flow)] * flow.stateful + [f"{partition(flow)}#*"] * bool(remembers)
+        condition = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}}
+        found.append(Statement(tuple(sorted(actions)), (names.state_arn,), condition))
     emitted = {literals(events[step.event]) for step in flow.walk() if isinstance(step, Emit)}
     found += (
         Statement(

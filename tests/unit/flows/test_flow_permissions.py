@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from signalbox.flows import EXAMPLE, compile_flow, shared_statements, silent_ends, statements
 from signalbox.patterns import matches
 from tests.unit.flows.flows_of import EVENTS, EVERY_KIND, flow, states_of
@@ -34,10 +36,23 @@ def test_events_are_allowed_by_source_and_detail_type() -> None:
     }
 
 
-def test_memory_is_allowed_by_the_flows_own_keys() -> None:
-    made = flow({"name": "c", "count": {"key": "1", "threshold": 2, "window": 9}})
+@pytest.mark.parametrize(
+    ("kinds", "more", "keys"),
+    [
+        (["count"], {}, ["flow#test", "flow#test#*"]),
+        (["emit"], {}, ["flow#test"]),
+        (["aggregate", "emit"], {"repeatable": True}, ["flow#test#*"]),
+    ],
+)
+def test_memory_is_allowed_by_the_keys_that_the_flow_uses(kinds: list[str], more: dict, keys: list[str]) -> None:
+    steps = [
+        {"name": "count", "count": {"key": "1", "threshold": 2, "window": 9}},
+        {"name": "emit", "emit": "timed"},
+        {"name": "aggregate", "aggregate": {"key": "1", "count": 2, "window": 9}},
+    ]
+    made = flow(*(step for step in steps if step["name"] in kinds), **more)
     (statement,) = [each for each in statements(made, EXAMPLE, EVENTS) if each.resources == (EXAMPLE.state_arn,)]
-    assert statement.conditions == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["flow#test", "flow#test#*"]}}
+    assert statement.conditions == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}}
 
 
 def test_every_call_of_every_task_is_allowed_and_every_permission_used() -> None:
