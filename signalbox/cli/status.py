@@ -13,13 +13,14 @@ from signalbox.cli.console import show_problems, show_table
 from signalbox.cli.stack import Stack, read_stack, stack_options
 from signalbox.definitions import read
 from signalbox.effective import EffectiveRoute, config_hash
-from signalbox.flows import Names
+from signalbox.flows import Names, compile_flow, definition, flow_of, machine_type
+from signalbox.model import Definitions
 from signalbox.names import physical
 from signalbox.problems import errors
 from signalbox.reconcile.difference import Live, difference, owner
-from signalbox.reconcile.machines import DELETING, Plant, UnusableError, differs, tags_of, wanted_machine
+from signalbox.reconcile.machines import DELETING, Plant, UnusableError, tags_of, wanted_machine
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
-from signalbox.store import FREEZE, ORIGIN_API, RELEASE, StoreSnapshot, declared_config
+from signalbox.store import FREEZE, ORIGIN_API, RELEASE, Item, StoreSnapshot, declared_config
 
 AGREE = "in step"
 
@@ -77,7 +78,7 @@ def status(stack_name: str | None, config_file: Path | None, as_json: bool) -> N
     there = _read(stack, definitions.flows)
     declared = {event.id: event.routing_config() for event in definitions.events.values()}
     found = list(rows(declared, there.store, there.rules, there.targets, there.bus))
-    flows = list(flow_rows(definitions.flows, there.store, there.machines, there.names))
+    flows = list(flow_rows(definitions, there.store, there.machines, there.names))
     foreign = sorted(each["Name"] for each in there.rules if not owner(each, stack.name) and not each.get("ManagedBy"))
     words = [word for word in (FREEZE, RELEASE) if word in there.store.control]
     ok = all(row.ok for row in [*found, *flows]) and not words
@@ -122,36 +123,54 @@ def rows(
 
 
 def flow_rows(
-    declared: Mapping[str, Any], store: StoreSnapshot, machines: Mapping[str, Live], names: Names
+    definitions: Definitions, store: StoreSnapshot, machines: Mapping[str, Live], names: Names
 ) -> Iterator[FlowRow]:
     """A row for every flow that is declared, stored, or has a state machine of ours; `machines` by flow."""
-    for flow_id in sorted({*declared, *store.flows, *machines}):
-        item = store.flows.get(flow_id)
-        at_run_time = item is not None and item.get("Origin") == ORIGIN_API
-        stored = None if item is None or at_run_time else json.loads(item["Data"])
-        made = f"made by {item['EditedBy']} on {item['EditedAt'][:10]}" if item and at_run_time else ""
-        said = [
-            _definitions(declared.get(flow_id), stored),
-            made if made else "—" if item is None else AGREE,
-            _machine(item, store, machines.get(flow_id), names),
-        ]
+    for flow_id in sorted({*definitions.flows, *store.flows, *machines}):
+        item, live = store.flows.get(flow_id), machines.get(flow_id)
+        if item is not None and item.get("Origin") == ORIGIN_API:
+            made = f"made by {item['EditedBy']} on {item['EditedAt'][:10]}"
+            said = [_definitions(definitions.flows.get(flow_id), None), made, _run_time(item, store, live, names)]
+        else:
+            agrees = _definitions(definitions.flows.get(flow_id), None if item is None else json.loads(item["Data"]))
+            said = [agrees, "—" if item is None else AGREE, _declared(flow_id, item, definitions, live, names)]
+            if agrees not in (AGREE, "—") and said[2].startswith("differs"):
+                said[2] = "—"  # it is what was deployed before
         yield FlowRow(flow_id, *said, ok=all(each in (AGREE, "—") for each in said))
 
 
-def _machine(item: Mapping[str, Any] | None, store: StoreSnapshot, live: Live | None, names: Names) -> str:
-    if item is None or (RELEASE in store.control and item["Origin"] == ORIGIN_API):
-        return "—" if live is None or live.get("status") == DELETING else "still there"
-    if live is None:
-        return "missing"
-    if live.get("status") != "ACTIVE":
-        return str(live.get("status", "")).lower()
+def _run_time(item: Item, store: StoreSnapshot, live: Live | None, names: Names) -> str:
+    """The state machine of a flow that the API made, against what the reconciler would make of it."""
+    if RELEASE in store.control:
+        return _no_more(live)
     try:
-        # What it runs with is the deploy's and the reconciler's to know.
-        wanted_one = wanted_machine(dict(item), store, Plant(names, "", ""))
+        # What it runs with is the reconciler's to know.
+        wanted_one = wanted_machine(item, store, Plant(names, "", ""))
     except UnusableError as error:
         return str(error)
-    parts = [part for part in differs(wanted_one, live) if part == "definition"]
-    parts += ["type"] * (live.get("type") != wanted_one.kind)
+    return _machine(live, wanted_one.kind, wanted_one.fields["definition"])
+
+
+def _declared(flow_id: str, item: Item | None, definitions: Definitions, live: Live | None, names: Names) -> str:
+    """The state machine of a flow of the definitions, against what a deploy would make of them."""
+    if item is None:
+        return _no_more(live)
+    if flow_id not in definitions.flows:
+        return "—"
+    flow = flow_of(flow_id, definitions.flows[flow_id])
+    return _machine(live, machine_type(flow), definition(compile_flow(flow, names, definitions.events)))
+
+
+def _no_more(live: Live | None) -> str:
+    return "—" if live is None or live.get("status") == DELETING else "still there"
+
+
+def _machine(live: Live | None, kind: str, text: str) -> str:
+    if live is None:
+        return "missing"
+    if live.get("status", "ACTIVE") != "ACTIVE":
+        return str(live["status"]).lower()
+    parts = ["definition"] * (live.get("definition") != text) + ["type"] * (live.get("type") != kind)
     return f"differs: {', '.join(parts)}" if parts else AGREE
 
 
