@@ -282,7 +282,12 @@ class _Check:
         if expression is None or problems:
             return None
 
+        said: set[tuple[str, ...]] = set()
+
         def lacking(name: str, names: list[str]) -> None:
+            if (name, *names) in said:
+                return
+            said.add((name, *names))
             self.fault(
                 "flow-field",
                 f"nothing is called {name!r} here: does the expression mean another field?",

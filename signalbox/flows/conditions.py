@@ -22,6 +22,9 @@ from signalbox.patterns import Condition, Leaf
 ALTERNATIVES = 50
 """Ways in which a pattern with `$or` and `exists: false` may be met: more would make a condition that nobody reads."""
 
+CHAIN = 8
+"""How many parts stand in one chain of `and` or `or`."""
+
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _OPERATORS = frozenset(("and", "or", "in", "true", "false", "null", "function"))
 _IPV4 = r"/^(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){3}$/"
@@ -56,7 +59,17 @@ def condition(pattern: JsonObject, subject: str = "$states.input") -> str:
                 )
             ways.append(_all(subject, chosen))
     ways = list(dict.fromkeys(ways))
-    return ways[0] if len(ways) == 1 else " or ".join(f"({way})" for way in ways)
+    return ways[0] if len(ways) == 1 else _joined("or", [f"({way})" for way in ways])
+
+
+def _joined(word: str, parts: list[str]) -> str:
+    """`parts` with `word` between them, in groups where they are many.
+
+    JSONata goes one level deeper for each link of a chain, and Step Functions allows an expression 100 levels.
+    """
+    while len(parts) > CHAIN:
+        parts = [f"({f' {word} '.join(parts[at : at + CHAIN])})" for at in range(0, len(parts), CHAIN)]
+    return f" {word} ".join(parts)
 
 
 def name_step(name: str) -> str:
@@ -119,7 +132,7 @@ def _all(subject: str, chosen: Iterable[_Must]) -> str:
         for step in steps[:-1]:
             node = node.inside.setdefault(step, _Node())
         node.musts[steps[-1]] = must
-    return " and ".join([*_node(subject, root), *parts]) or "true"
+    return _joined("and", [*_node(subject, root), *parts]) or "true"
 
 
 _VALUE = '[$type($) != "object"]'
@@ -132,7 +145,7 @@ def _node(subject: str, node: _Node) -> list[str]:
         if (only := inner.only()) is not None:
             parts.append(_must(_path(subject, (name, *only[0])), only[1]))
         else:
-            parts.append(f"$exists({_path(subject, (name,))}[{' and '.join(_node('', inner))}])")
+            parts.append(f"$exists({_path(subject, (name,))}[{_joined('and', _node('', inner))}])")
     return parts
 
 
@@ -146,7 +159,7 @@ def _path(subject: str, names: Iterable[str]) -> str:
 def _must(path: str, must: _Must) -> str:
     if all(condition.operator in ("equals", "exactly") for condition in must.conditions):
         tests = [f"{_literal(must.leaf, condition)} in {path}" for condition in must.conditions]
-        return tests[0] if len(tests) == 1 else f"({' or '.join(tests)})"
+        return tests[0] if len(tests) == 1 else f"({_joined('or', tests)})"
     return f"$exists({path}[{_tests(must)}])"
 
 
@@ -173,10 +186,10 @@ def _tests(must: _Must) -> str:
     tests += of_any
     # Asked in this way no function is ever given a value of a type that it does not take.
     if of_text:
-        tests.append(f'($type($) = "string" ? {" or ".join(of_text)} : false)')
+        tests.append(f'($type($) = "string" ? {_joined("or", of_text)} : false)')
     if of_number:
-        tests.append(f'($type($) = "number" ? {" or ".join(of_number)} : false)')
-    return " or ".join(tests)
+        tests.append(f'($type($) = "number" ? {_joined("or", of_number)} : false)')
+    return _joined("or", tests)
 
 
 def _anything_but(leaf: Leaf, condition: Condition) -> str:
@@ -184,7 +197,7 @@ def _anything_but(leaf: Leaf, condition: Condition) -> str:
         values = [text(each) if not condition.modifier else _number(leaf, each) for each in condition.values]
         return f'($type($) != "object" and $not($ in [{", ".join(values)}]))'
     tests = [_text_test(leaf, condition.modifier, "", each) for each in condition.values]
-    return f'($type($) = "string" ? $not({" or ".join(tests)}) : $type($) != "object")'
+    return f'($type($) = "string" ? $not({_joined("or", tests)}) : $type($) != "object")'
 
 
 def _text_test(leaf: Leaf, operator: str, modifier: str, value: str) -> str:

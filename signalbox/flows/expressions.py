@@ -25,6 +25,8 @@ WORDS = 1_000
 """Names, numbers and signs of one expression: reading takes a tenth of a millisecond for each."""
 NESTING = 100
 """Brackets in brackets."""
+LEVELS = 80
+"""How deep an expression may be. Step Functions evaluates 100 levels of one, and what we put around it has some."""
 RANGE = 10_000
 """Numbers that `[a..b]` and `$range` may make."""
 PAD = 1_000
@@ -183,6 +185,16 @@ def _nodes(value: Any) -> Iterator[Any]:
         yield value
 
 
+def _levels(tree: Any) -> int:
+    """How deep the tree is, which is about as deep as its evaluation goes."""
+    deepest, waiting = 0, [(tree, 1)]
+    while waiting:
+        node, level = waiting.pop()
+        deepest = max(deepest, level)
+        waiting += [(part, level + 1) for part in parts(node)]
+    return deepest
+
+
 def kind(node: Any) -> str:
     """The parser's word for what the node is."""
     return getattr(node, "type", "") or ""
@@ -235,6 +247,15 @@ class _Checker:
 
     def check(self, tree: Any) -> None:
         bound = self._bound(tree)
+        if (levels := _levels(tree)) > LEVELS:
+            self.fault(
+                "flow-jsonata-deep",
+                "this expression goes too deep for Step Functions: one level for each bracket, and for each link of a "
+                "chain such as a & b & c",
+                got=f"{levels} levels",
+                allowed=f"{LEVELS}",
+                fix="put the links of a chain into brackets by the dozen, or make several steps",
+            )
         try:
             self._walk(tree, bound=bound, inside=False, loops=0)
             if not self.problems:

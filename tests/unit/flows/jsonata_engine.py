@@ -1,8 +1,10 @@
-"""JSONata as the emulator evaluates it, for tests: with what Step Functions adds, and none of what it leaves out."""
+"""JSONata as Step Functions evaluates it, for tests: with what it adds, and no deeper."""
 
 import json
 import sys
 from typing import Any
+
+from sandbox.hooks.evaluator import DEPTH
 
 
 def evaluate(expression: str, states: dict[str, Any], **variables: Any) -> Any:
@@ -12,7 +14,7 @@ def evaluate(expression: str, states: dict[str, Any], **variables: Any) -> Any:
 
     sys.setrecursionlimit(max(limit, 3000))
     try:
-        engine = Jsonata(expression, timeout=5000)
+        engine = Jsonata(expression, timeout=5000, stack=DEPTH)
         engine.register_lambda("parse", json.loads)
         return engine.evaluate(None, {"states": states, **variables})
     finally:

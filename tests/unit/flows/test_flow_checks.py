@@ -309,3 +309,9 @@ def test_a_hostile_body_is_answered_quickly() -> None:
     _, problems = read(body)
     assert time.process_time() - start < 2
     assert "flow-words" in [p.code for p in problems]
+
+
+def test_a_field_that_is_not_there_is_told_once_for_each_expression() -> None:
+    steps = [{"name": name, "transform": "[$input.nothing, $input.nothing]"} for name in ("a", "b")]
+    _, problems = read({"steps": steps[:1]})
+    assert [problem.code for problem in problems] == ["flow-field"]

@@ -198,6 +198,38 @@ def test_what_a_split_keeps_is_kept_as_it_is(kept) -> None:
     assert evaluate(output, {"result": results}) == kept
 
 
+def test_the_deepest_expression_that_is_taken_can_be_evaluated_wherever_it_stands() -> None:
+    chain = '"a"' + " & $event.id" * 77
+    steps = [
+        {"name": "t", "transform": chain},
+        {"name": "s", "split": f"[{chain}]", "steps": [{**T, "name": "i"}], "combine": f"[{chain}, $results]"},
+        {"name": "c", "choose": [{"condition": f'{chain} = "a"', "steps": []}]},
+        {"name": "w", "wait": {"seconds": f"$length({chain})"}},
+        {"name": "e", "emit": "alarm", "detail": f'{{"site": {chain}}}'},
+        {"name": "n", "count": {"key": chain, "threshold": 2, "window": 60}},
+        {"name": "a", "aggregate": {"key": chain, "count": 2, "window": 60, "item": chain}},
+    ]
+    event = {"id": "x" * 3, "time": "2026-11-23T08:00:00Z"}
+    states = {"input": {}, "result": [], "context": {"Execution": {"Input": event}}}
+    deep = [
+        expression
+        for state in states_of(machine(*steps)).values()
+        for expression in expressions_in(state)
+        if expression.count(".id") >= 77
+    ]
+    assert len(deep) >= 9
+    for expression in deep:
+        evaluate(expression, states, held_steps_5={}, held_steps_6={})
+
+
+def expressions_in(value):
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from expressions_in(each)
+    elif isinstance(value, str) and value.startswith("{%"):
+        yield literal(value)
+
+
 def emitted(detail: str, given) -> str:
     whole = machine({"name": "e", "emit": "alarm", "detail": detail})
     (entry,) = states_of(whole)["e"]["Arguments"]["Entries"]

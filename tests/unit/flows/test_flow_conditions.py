@@ -122,6 +122,25 @@ def test_a_pattern_that_can_be_met_in_too_many_ways_is_refused() -> None:
         condition(pattern)
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {"a": [f"v{n}" for n in range(250)]},
+        {"a": [{"prefix": f"v{n}"} for n in range(250)]},
+        {"a": [{"numeric": ["=", n]} for n in range(250)]},
+        {"a": [{"anything-but": {"suffix": [f"v{n}" for n in range(250)]}}]},
+        {f"f{n}": ["x"] for n in range(250)},
+        {"o": {f"f{n}": [{"exists": True}] for n in range(250)}},
+        {"$or": [{f"f{n}": ["x"]} for n in range(50)]},
+    ],
+    ids=lambda pattern: next(iter(pattern)),
+)
+def test_the_biggest_patterns_go_no_deeper_than_step_functions_does(pattern) -> None:
+    fits = {f"f{n}": "x" for n in range(250)}
+    for event in ({"a": "v249"}, {"a": 249}, {"a": "none"}, fits, {"o": fits}, {}):
+        assert evaluate(condition(pattern), {"input": event}) is patterns.matches(pattern, event)
+
+
 def test_a_wildcard_takes_no_longer_than_the_text() -> None:
     test = condition({"a": [{"wildcard": "*a*a*a*a*b"}]})
     assert evaluate(test, {"input": {"a": "a" * 50_000}}) is False

@@ -37,6 +37,7 @@ def codes(text: str, variables: tuple[str, ...] = ("input", "event")) -> list[st
         '$input ~> |$|{"seen": true}|',
         "$input.`detail-type`",
         'true or 5 > 3 and "a" in ["a"]',
+        '"a"' + " & $input.b" * 78,
     ],
 )
 def test_ordinary_expressions_are_taken(text: str) -> None:
@@ -53,6 +54,8 @@ def test_ordinary_expressions_are_taken(text: str) -> None:
         ("$contains($input, /(/)", "flow-jsonata"),
         ("(" * 200 + "1" + ")" * 200, "flow-jsonata"),
         ("1" + "+1" * 600, "flow-jsonata"),
+        ('"a"' + " & $input.b" * 80, "flow-jsonata-deep"),
+        ("(" * 80 + "$input" + ")" * 80, "flow-jsonata-deep"),
         # What has no value in a state.
         ("detail.msg", "flow-jsonata-context"),
         ("*", "flow-jsonata-context"),
