@@ -14,6 +14,7 @@ from signalbox.flows import Names, compile_flow, definition, read_flow, statemen
 from signalbox.model import Event, Statement
 from signalbox.problems import errors
 from signalbox.registry import Entry, Registry
+from tests.unit.flows.validator import faults
 
 STACK = "flows-test"
 FUNCTIONS = {
@@ -114,7 +115,9 @@ class Stack:
         )
         assert flow is not None, problems
         assert not errors(problems), problems
-        text = definition(compile_flow(flow, self.names, events or EVENTS))
+        compiled = compile_flow(flow, self.names, events or EVENTS)
+        assert faults(compiled) == []
+        text = definition(compiled)
         role = self.role(flow.id, statements(flow, self.names, events or EVENTS))
         return self.states.create_state_machine(name=self.names.machine(flow.id), definition=text, roleArn=role)[
             "stateMachineArn"

@@ -7,6 +7,7 @@ from signalbox.flows import EXAMPLE, Flow, compile_flow, read_flow
 from signalbox.model import Event
 from signalbox.problems import Problem
 from signalbox.registry import Entry, Registry
+from tests.unit.flows.validator import faults
 
 EVENTS = {
     "reading": Event(
@@ -95,8 +96,10 @@ def flow(*steps: dict[str, Any], **more: Any) -> Flow:
 
 
 def machine(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """The state machine of these steps."""
-    return compile_flow(flow(*steps, **more), EXAMPLE, EVENTS)
+    """The state machine of these steps, which others' validator takes."""
+    made = compile_flow(flow(*steps, **more), EXAMPLE, EVENTS)
+    assert faults(made) == []
+    return made
 
 
 def states_of(whole: dict[str, Any]) -> dict[str, Any]:

@@ -1,28 +1,23 @@
 """What a flow becomes: the same every time, valid, with the steps' names, and with nothing that could lose an event."""
 
 import json
+from pathlib import Path
 
 import pytest
-from statelint.linter import Linter
 
-from signalbox.flows import EXAMPLE, Names, compile_flow, definition, machine_type
+from benchmarks import flows as flows_benchmark
+from signalbox.definitions import load
+from signalbox.flows import EXAMPLE, Names, compile_flow, definition, flow_of, machine_type
 from tests.unit.flows.flows_of import EVENTS, EVERY_KIND, flow, machine, states_of
 from tests.unit.flows.jsonata_engine import evaluate, literal
+from tests.unit.flows.validator import faults
 
+ROOT = Path(__file__).parents[3]
 T = {"name": "t", "transform": "$input.detail"}
 
 
 def every_kind():
     return machine(*EVERY_KIND["steps"], **{key: value for key, value in EVERY_KIND.items() if key != "steps"})
-
-
-def lint(whole: dict) -> list[str]:
-    """What a States Language validator of others says. It knows no expressions in Wait states, which AWS takes."""
-    text = json.loads(json.dumps(whole))
-    for state in states_of(text).values():
-        if state["Type"] == "Wait":
-            state.update({"Timestamp": "2026-11-23T08:00:00Z"} if "Timestamp" in state else {"Seconds": 1})
-    return Linter.validate(text)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +49,25 @@ def lint(whole: dict) -> list[str]:
     ],
 )
 def test_a_compiled_flow_is_valid_states_language(steps) -> None:
-    assert lint(machine(*steps)) == []
+    assert faults(machine(*steps)) == []
+
+
+@pytest.mark.parametrize("flow_id", sorted(path.stem for path in (ROOT / "mappings" / "flows").glob("*.yaml")))
+def test_the_flows_of_the_park_are_valid_states_language(flow_id) -> None:
+    definitions, _ = load(ROOT / "mappings", ROOT / "functions")
+    made = compile_flow(flow_of(flow_id, definitions.flows[flow_id]), EXAMPLE, definitions.events)
+    assert faults(made) == []
+
+
+def test_the_flows_that_are_measured_are_valid_states_language() -> None:
+    body = {"steps": list(flows_benchmark.steps(3, 20))}
+    assert faults(compile_flow(flow_of("flow-3", body), EXAMPLE, flows_benchmark.EVENTS)) == []
 
 
 def test_the_validator_would_see_a_fault() -> None:
     whole = machine(T)
     states_of(whole)["t"]["End"] = False
-    assert lint(whole)
+    assert faults(whole)
 
 
 def test_compiling_is_deterministic_and_in_the_order_of_the_steps() -> None:
