@@ -5,7 +5,7 @@ number of beginnings of wildcard patterns on one field that the text may have re
 `…a…"`: `"*`, `"*a*` and the whole); `*aaaa` counts 5.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from signalbox.patterns._conditions import Condition, Leaf
 from signalbox.patterns._index import wildcard_pieces
@@ -22,24 +22,25 @@ REASON = (
 )
 
 
-def complexity(alternatives: Iterable[Iterable[Leaf]]) -> int:
+def complexity(leaves: Sequence[Leaf], ways: Iterable[int]) -> int:
     """The complexity of a pattern, 0 without wildcards, no more than MAX_COMPLEXITY + 1.
 
-    `alternatives`: leaves in the order of their fields. Leaves on one field meet in one machine where those before
-    them are the same.
+    `leaves`: in the order of their fields; `ways`: the alternatives, a bit for each of their leaves. Leaves on one
+    field meet in one machine where those before them are the same.
     """
+    first: dict[str, int] = {}
+    for i, leaf in enumerate(leaves):
+        first.setdefault(leaf.field, i)
+    wild = [
+        (1 << i, (1 << first[leaf.field]) - 1, leaf.field, dict.fromkeys(each for each in leaf.conditions if each.wild))
+        for i, leaf in enumerate(leaves)
+        if leaf.wild
+    ]
     machines: dict[tuple[int, str], dict[Condition, None]] = {}
-    wild: dict[int, dict[Condition, None]] = {}
-    places: dict[tuple[int, int], int] = {}
-    for leaves in alternatives:
-        place = 0
-        for leaf in leaves:
-            key = id(leaf)
-            if key not in wild:
-                wild[key] = dict.fromkeys(condition for condition in leaf.conditions if condition.wild)
-            if wild[key]:
-                machines.setdefault((place, leaf.field), {}).update(wild[key])
-            place = places.setdefault((place, key), len(places) + 1)
+    for way in ways:
+        for bit, before, field, conditions in wild:
+            if way & bit:
+                machines.setdefault((way & before, field), {}).update(conditions)
     sets = {tuple(conditions) for conditions in machines.values()}
     return max((_Machine(conditions).widest() for conditions in sets), default=0)
 

@@ -17,7 +17,7 @@ from signalbox.patterns._errors import EventError, PatternError
 MAX_DEPTH = 1000
 MAX_NUMBER_LENGTH = 1000
 # Far above what fits in a pattern of 4,096 or an event of 1 MB; stops objects that contain themselves.
-MAX_NODES = 2_000_000
+MAX_NODES = 600_000
 
 
 class Number(str):
@@ -242,7 +242,14 @@ def event_of_text(text: str) -> Any:
     try:
         return _decode(text, _DECODER)
     except RecursionError:
-        return _decode_deep(text)
+        pass
+    # How much of the stack is left is the caller's doing.
+    for levels in _PIECES:
+        try:
+            return _decode_deep(text, levels)
+        except RecursionError:
+            continue
+    raise EventError("The event is nested too deeply for what is left of the stack")
 
 
 def _decode(text: str, decoder: json.JSONDecoder) -> Any:
@@ -267,23 +274,34 @@ def _refuse_constant(name: str) -> NoReturn:
     raise EventError(f"The event is not JSON: {name}")
 
 
+class _Literals(dict[str, Number]):
+    """Short numbers by their text: events are full of them, and looking one up takes a fifth of making it."""
+
+    def __missing__(self, text: str) -> Number:
+        number = Number(text)
+        if len(text) <= 3:
+            self[text] = number
+        return number
+
+
+_integer = _Literals().__getitem__
 _DECODER = json.JSONDecoder(
-    parse_float=Number, parse_int=Number, parse_constant=_refuse_constant, object_pairs_hook=_members
+    parse_float=Number, parse_int=_integer, parse_constant=_refuse_constant, object_pairs_hook=_members
 )
 
 
-# Pieces of this many levels can be decoded from any reasonable depth of the caller's own stack.
-_PIECE_DEPTH = 100
+# Levels that are decoded at once, where they are too many to be decoded all at once.
+_PIECES = (100, 10)
 # Of an event that is nested deeper than Python recurses. What people send has neither the depth nor the number.
 _MAX_DEEP_CONTAINERS = 20_000
 # A string that does not end is taken up to the end of the text, for the decoder to find.
 _STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|NaN|Infinity', re.DOTALL)
 
 
-def _decode_deep(text: str) -> Any:
+def _decode_deep(text: str, levels: int) -> Any:
     """As `event_of_text`, for what is nested too deeply to be decoded by recursion at once.
 
-    Every so many levels what lies below is decoded by itself; in the text around it `NaN`, which JSON does not have,
+    Every `levels` levels what lies below is decoded by itself; in the text around it `NaN`, which JSON does not have,
     stands for it.
     """
     # The text of each piece that is begun, outermost first, and the values of the pieces within it.
@@ -298,14 +316,14 @@ def _decode_deep(text: str) -> Any:
                     f"The event is nested too deeply: at most {MAX_DEPTH} levels, and {_MAX_DEEP_CONTAINERS} arrays and"
                     " objects where there are hundreds of levels"
                 )
-            if depth > 0 and depth % _PIECE_DEPTH == 0:
+            if depth > 0 and depth % levels == 0:
                 pieces[-1][0].append(text[done : found.start()])
                 pieces.append(([], []))
                 done = found.start()
             depth += 1
         elif mark in "]}":
             depth -= 1
-            if depth > 0 and depth % _PIECE_DEPTH == 0:
+            if depth > 0 and depth % levels == 0:
                 value = _decode_piece(*pieces.pop(), text[done : found.end()])
                 pieces[-1][0].append("NaN")
                 pieces[-1][1].append(value)
@@ -322,6 +340,6 @@ def _decode_piece(parts: list[str], inner: list[Any], rest: str) -> Any:
         return _decode("".join(parts) + rest, _DECODER)
     values = iter(inner)
     decoder = json.JSONDecoder(
-        parse_float=Number, parse_int=Number, parse_constant=lambda _: next(values), object_pairs_hook=_members
+        parse_float=Number, parse_int=_integer, parse_constant=lambda _: next(values), object_pairs_hook=_members
     )
     return _decode("".join(parts) + rest, decoder)

@@ -11,6 +11,7 @@ _IPV6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*", re.ASCII)
 # Java takes any decimal digits of Unicode for an integer, as Python does.
 _CIDR_BITS = re.compile(r"[+-]?\d+")
 _IPV4_LONGEST = 15
+_GROUP = 4
 
 
 def comparable(literal: str) -> float | None:
@@ -63,8 +64,10 @@ def ip_digits(text: str) -> str | None:
 def _ipv4(text: str) -> str | None:
     if len(text) > _IPV4_LONGEST:
         return None
-    octets = [int(part) for part in text.split(".")]
-    return None if max(octets) > 255 else "".join(f"{octet:02X}" for octet in octets)
+    try:
+        return bytes(map(int, text.split("."))).hex().upper()
+    except ValueError:
+        return None
 
 
 def _ipv6(text: str) -> str | None:
@@ -73,13 +76,15 @@ def _ipv6(text: str) -> str | None:
     head, gap, tail = text.partition("::")
     left = head.split(":") if head else []
     right = tail.split(":") if tail else []
-    groups = len(left) + len(right)
-    if (groups > 7 if gap else groups != 8) or not all(left + right):
+    missing = 8 - len(left) - len(right)
+    if (missing < 1 if gap else missing) or not all(left) or not all(right):
         return None
-    values = [int(part, 16) for part in left] + [0] * (8 - groups) + [int(part, 16) for part in right]
-    if max(values) > 0xFFFF:
-        return None
-    digits = "".join(f"{value:04X}" for value in values)
+    groups = left + ["0"] * missing + right
+    if max(map(len, groups)) > _GROUP:
+        groups = [group.lstrip("0") for group in groups]
+        if max(map(len, groups)) > _GROUP:
+            return None
+    digits = ("%4s" * 8 % tuple(groups)).replace(" ", "0").upper()
     return digits[24:] if digits.startswith("0" * 20 + "FFFF") else digits
 
 

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 from signalbox.patterns._conditions import Leaf
 from signalbox.patterns._errors import PatternError
-from signalbox.patterns._event import Node, View, event_object, fields_of, reads_empty_names
-from signalbox.patterns._syntax import read
+from signalbox.patterns._event import Node, event_object, find, reads_empty_names
+from signalbox.patterns._index import ValueIndex
+from signalbox.patterns._syntax import Reading, read
+from signalbox.patterns._view import View
 
 MAX_SHOWN = 5
 
@@ -63,41 +65,58 @@ def _short(value: Any) -> str:
 class Pattern:
     """A pattern that EventBridge accepts. Made by `compile`; immutable, and may be shared between threads."""
 
-    __slots__ = ("_empty_names", "_tree", "alternatives", "leaves")
+    __slots__ = ("_alternatives", "_empty_names", "_ordered", "_together", "_tree", "_ways", "leaves")
 
-    def __init__(self, alternatives: tuple[tuple[Leaf, ...], ...], leaves: tuple[Leaf, ...]) -> None:
-        self.alternatives = alternatives
-        self.leaves = leaves
-        fields = {leaf.field for leaf in leaves}
+    def __init__(self, reading: Reading) -> None:
+        self.leaves = reading.leaves
+        self._ordered = reading.ordered
+        self._ways = reading.ways
+        self._alternatives: tuple[tuple[Leaf, ...], ...] | None = None
+        fields: dict[str, list[Leaf]] = {}
+        for leaf in reading.leaves:
+            fields.setdefault(leaf.field, []).append(leaf)
         self._tree = Node.of(fields)
         self._empty_names = reads_empty_names(fields)
+        self._together = {
+            field: (ValueIndex([(leaf.conditions, leaf) for leaf in leaves]), leaves)
+            for field, leaves in fields.items()
+            if len(leaves) > 1
+        }
+
+    @property
+    def alternatives(self) -> tuple[tuple[Leaf, ...], ...]:
+        """What `$or` stands for: one of these, of which all leaves must hold; each in the reference's order."""
+        if self._alternatives is None:
+            self._alternatives = tuple(tuple(self._of(way)) for way in self._ways)
+        return self._alternatives
 
     def matches(self, event: str | Mapping[str, Any]) -> bool:
         """Does the event (JSON text or object) match? Raises EventError when it is no event."""
-        view = self._view(event)
-        return any(view.holds(leaves) for leaves in self.alternatives)
+        return self._matches(self._view(event))
 
     def explain(self, event: str | Mapping[str, Any]) -> Explanation:
         """Whether the event matches and, if not, the first condition that fails. Raises EventError as `matches`."""
         view = self._view(event)
-        best: tuple[int, Explanation] | None = None
-        for leaves in self.alternatives:
-            if view.holds(leaves):
-                return Explanation(True)
-            failing = {id(leaf) for leaf in leaves if not view.holds((leaf,))}
-            if best is None or len(failing) < best[0]:
-                first = next((leaf for leaf in self.leaves if id(leaf) in failing), None)
-                leaf = first or self._split(view, leaves)
-                found = tuple(value for value, _ in view.fields.get(leaf.field, []))
-                best = len(failing), Explanation(False, leaf, found, split=not failing)
-        return best[1] if best else Explanation(True)
+        if self._matches(view):
+            return Explanation(True)
+        failing = sum(1 << i for i, leaf in enumerate(self._ordered) if not view.holds((leaf,)))
+        closest = min(self._ways, key=lambda way: (way & failing).bit_count())
+        missed = {id(leaf) for leaf in self._of(closest & failing)}
+        leaf = next((leaf for leaf in self.leaves if id(leaf) in missed), None) or self._split(view, closest)
+        return Explanation(False, leaf, tuple(view.values.get(leaf.field, ())), split=not missed)
 
     def _view(self, event: str | Mapping[str, Any]) -> View:
-        return View(*fields_of(event_object(event), self._tree, self._empty_names))
+        return View(find(event_object(event), self._tree, self._empty_names), self._together)
 
-    @staticmethod
-    def _split(view: View, leaves: tuple[Leaf, ...]) -> Leaf:
+    def _matches(self, view: View) -> bool:
+        return view.holds(self.alternatives[0]) if len(self._ways) == 1 else view.any_holds(self._ordered, self._ways)
+
+    def _of(self, way: int) -> list[Leaf]:
+        return [leaf for i, leaf in enumerate(self._ordered) if way >> i & 1]
+
+    def _split(self, view: View, way: int) -> Leaf:
         """The leaf with which, after those before it, no choice of array elements is left."""
+        leaves = self._of(way)
         for count in range(2, len(leaves)):
             if not view.holds(leaves[:count]):
                 return leaves[count - 1]
@@ -116,7 +135,7 @@ def compile(pattern: str | Mapping[str, Any] | Pattern) -> Pattern:
     reading = read(pattern)
     if reading.faults:
         raise reading.faults[0]
-    return Pattern(reading.alternatives, reading.leaves)
+    return Pattern(reading)
 
 
 def matches(pattern: str | Mapping[str, Any] | Pattern, event: str | Mapping[str, Any]) -> bool:

@@ -4,10 +4,11 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from signalbox.patterns._conditions import Leaf
-from signalbox.patterns._event import Fields, Node, View, event_object, fields_of
+from signalbox.patterns._event import MAX_STEPS, Node, event_object, find
 from signalbox.patterns._index import ValueIndex
 from signalbox.patterns._numbers import ip_digits
 from signalbox.patterns._pattern import Pattern, compile
+from signalbox.patterns._view import View, distinct
 
 Id = TypeVar("Id", bound=Hashable)
 
@@ -92,15 +93,15 @@ class RuleSet(Generic[Id]):
     def match(self, event: str | Mapping[str, Any]) -> set[Id]:
         """The ids of the rules that the event (JSON text or object) matches. Raises EventError when it is no event."""
         value = event_object(event)
-        view = View(*fields_of(value, self._tree, True))
-        fields = view.fields
+        view = View(find(value, self._tree, True), limit=MAX_STEPS * self._count)
+        found = view.values
         matched = {rule for rule, pattern in self._alone.items() if pattern.matches(value)}
         branches = [self._root]
         while branches:
             branch = branches.pop()
             if branch.field is not None:
                 children = branch.children
-                for text in _texts(fields, branch.field):
+                for text in _texts(found, branch.field):
                     child = children.get(text)
                     if child is not None:
                         branches.append(child)
@@ -108,9 +109,9 @@ class RuleSet(Generic[Id]):
                     branches.append(branch.rest)
                 continue
             for field, index in branch.indexes:
-                values = fields.get(field)
+                values = found.get(field)
                 if values:
-                    for waiting in index.of(values[0][0]) if len(values) == 1 else _of_all(index, values):
+                    for waiting in index.of(values[0]) if len(values) == 1 else _of_all(index, values):
                         _collect(waiting, view, matched)
             _collect(branch.always, view, matched)
         return matched
@@ -121,32 +122,31 @@ class RuleSet(Generic[Id]):
 
 def _collect(candidates: list[_Candidate], view: View, matched: set[Any]) -> None:
     """Adds to `matched` the rules of those candidates that the event of `view` meets."""
-    chains = view.chains
+    met = view.met
     for rule, leaves, fields, left in candidates:
         if rule in matched:
             continue
         for leaf in left:
-            if not chains(leaf) and not leaf.absent:
+            if not met(leaf) and not leaf.absent:
                 break
         else:
             # With no two elements of an array in play, conditions that hold one by one hold together.
-            if (fields.isdisjoint(view.branched) and not any(leaf.absent for leaf in left)) or view.holds(leaves):
+            if (fields.isdisjoint(view.placed) and not any(leaf.absent for leaf in left)) or view.holds(leaves):
                 matched.add(rule)
 
 
-def _texts(fields: Fields, field: str) -> Iterable[str]:
-    values = fields.get(field)
+def _texts(found: Mapping[str, list[Any]], field: str) -> Iterable[str]:
+    values = found.get(field)
     if not values:
         return ()
     if len(values) == 1:
-        value = values[0][0]
-        return (value,) if type(value) is str else ()
-    return {value for value, _ in values if type(value) is str}
+        return values if type(values[0]) is str else ()
+    return {value for value in values if type(value) is str}
 
 
-def _of_all(index: ValueIndex, values: list[tuple[Any, Any]]) -> list[Any]:
+def _of_all(index: ValueIndex, values: list[Any]) -> list[Any]:
     found: dict[int, Any] = {}
-    for value, _ in values:
+    for value in distinct(values):
         for item in index.of(value):
             found[id(item)] = item
     return list(found.values())

@@ -5,7 +5,7 @@ one we go on behind the faulty value to find the others. `$or` is expanded here:
 each a mapping of field to conditions, and a field written twice in one alternative keeps the last conditions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from signalbox.patterns._complexity import MAX_COMPLEXITY, REASON, complexity
@@ -49,12 +49,14 @@ class _Level(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a pattern means: its alternatives, each with its leaves in the order in which the reference takes fields,
-    and all leaves in the order of the text. With `faults` both mean nothing.
+    """What a pattern means: its leaves in the order of the text; the same in the order in which they are to be taken,
+    that of the reference where it matters (a field may be absent with regard to what those before it have taken); and
+    its alternatives, each as a bit for every one of `ordered` that it asks for. With `faults` all are empty.
     """
 
-    alternatives: tuple[tuple[Leaf, ...], ...]
     leaves: tuple[Leaf, ...]
+    ordered: tuple[Leaf, ...]
+    ways: tuple[int, ...]
     faults: list[PatternError]
 
 
@@ -64,27 +66,25 @@ def read(pattern: str | Mapping[str, Any]) -> Reading:
         try:
             tokens = tokens_of_text(pattern)
         except PatternError as error:
-            return Reading((), (), [error])
+            return Reading((), (), (), [error])
     elif isinstance(pattern, Mapping):
         try:
             tokens = tokens_of_object(pattern)
         except PatternError as error:
-            return Reading((), (), [error])
+            return Reading((), (), (), [error])
     else:
-        return Reading((), (), [PatternError("Filter is not an object")])
+        return Reading((), (), (), [PatternError("Filter is not an object")])
     reader = _Reader(tokens)
     reader.read()
     if reader.faults:
-        return Reading((), (), reader.faults)
-    fields = sorted(
-        {leaf.field for leaf in reader.leaves}, key=lambda field: field.encode("utf-16-be", "surrogatepass")
-    )
-    alternatives = tuple(tuple(each[field] for field in fields if field in each) for each in reader.alternatives)
+        return Reading((), (), (), reader.faults)
+    ordered = sorted(reader.leaves, key=lambda leaf: leaf.field.encode("utf-16-be", "surrogatepass"))
     wild = next((leaf for leaf in reader.leaves if leaf.wild), None)
-    faults = []
-    if wild is not None and complexity(alternatives) > MAX_COMPLEXITY:
-        faults.append(PatternError(REASON, wild.place, wild.line, wild.column))
-    return Reading(alternatives, tuple(reader.leaves), faults)
+    if wild is not None and complexity(ordered, reader.ways(ordered)) > MAX_COMPLEXITY:
+        return Reading((), (), (), [PatternError(REASON, wild.place, wild.line, wild.column)])
+    if not any(leaf.absent for leaf in reader.leaves):
+        ordered = reader.leaves  # what belongs to one `$or` is together, which is less work
+    return Reading(tuple(reader.leaves), tuple(ordered), reader.ways(ordered), [])
 
 
 class _Reader:
@@ -96,6 +96,11 @@ class _Reader:
         self.faults: list[PatternError] = []
         self.where: list[str | int] = []
         self.steps: list[str] = []
+
+    def ways(self, ordered: Sequence[Leaf]) -> tuple[int, ...]:
+        """The alternatives, each as a bit for every one of `ordered` that it asks for."""
+        bits = {id(leaf): 1 << i for i, leaf in enumerate(ordered)}
+        return tuple(sum(map(bits.__getitem__, map(id, each.values()))) for each in self.alternatives)
 
     def next(self) -> Token:
         token = self.tokens[self.position]

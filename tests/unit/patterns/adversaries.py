@@ -60,6 +60,7 @@ def cases() -> Iterator[tuple[str, str, str]]:
     yield "deep event", '{"a":["x"]}', '{"a":' + "[" * 120_000 + "]" * 120_000 + "}"
     yield "deep objects", '{"a":["x"]}', '{"a":' * 40_000 + "1" + "}" * 40_000
     yield "deep, allowed", '{"a":["x"]}', '{"a":' + "[" * 990 + listed("1", 200_000) + "]" * 990 + "}"
+    yield "deep, in pieces", '{"a":["x"]}', '{"a":' + "[" * 900 + listed("[]", 200_000) + "]" * 900 + "}"
     yield "deep branches", '{"a":{"b":["x"]}}', '{"a":' + '[{"b":1},' * 900 + '{"b":2}' + "]" * 900 + "}"
     yield "deep pattern", '{"a":' * 800 + '["x"]' + "}" * 1, '{"a":"x"}'
     yield "deep pattern, valid", '{"a":' * 680 + '["x"]' + "}" * 680, '{"a":' * 680 + '"x"' + "}" * 680
@@ -89,6 +90,32 @@ def cases() -> Iterator[tuple[str, str, str]]:
     element = "{" + ",".join(f'"k{n}":1' for n in range(9)) + "}"
     other = "{" + ",".join(f'"j{n}":1' for n in range(9)) + "}"
     yield "alternatives over elements", "{" + ors + "}", '{"a":' + listed(element + "," + other) + "}"
+    # Every element meets half of each alternative.
+    halves = [
+        "{"
+        + ",".join(f'"{"k" if n == half else "j"}{m}":1' for m in range(9) for n in range(2) if n == half or m)
+        + "}"
+        for half in range(2)
+    ]
+    yield (
+        "alternatives that all fail",
+        "{" + ors + ',"a":{"z":[1]}}',
+        '{"a":' + listed(",".join([*halves, '{"z":1}'])) + "}",
+    )
+    nested = "[" + element + "," + other + "]"
+    yield "alternatives over arrays", "{" + ors + ',"a":{"z":[1]}}', '{"a":' + listed(nested + ',{"z":1}') + "}"
+    yield (
+        "long chains",
+        '{"a":{"b":[1],"c":[1]}}',
+        '{"a":' + "[{}," * 60 + listed('{"b":1},{"c":1}', EVENT - 400) + "]" * 60 + "}",
+    )
+    yield "zeros", '{"a":[1]}', '{"a":' + listed("0") + "}"
+    yield "arrays of one", '{"a":[2]}', '{"a":' + listed("[1]") + "}"
+    yield "arrays of one, kept apart", '{"a":[2],"a.b":[1]}', '{"a":' + listed("[1]") + "}"
+    yield "empty objects", '{"a":{"b":[1],"c":[1]}}', '{"a":' + listed("{}") + "}"
+    threes = ",".join('"$or":[' + ",".join(f'{{"{c}{n}":[1]}}' for c in "xyz") + "]" for n in range(6))
+    fields = ",".join(f'"k{n}":[1]' for n in range(240))
+    yield "fields times alternatives", "{" + fields + "," + threes + "}", json.dumps({f"k{n}": 1 for n in range(240)})
     yield (
         "many fields",
         '{"a":{' + ",".join(f'"k{n}":[1]' for n in range(250)) + "}}",
@@ -97,3 +124,99 @@ def cases() -> Iterator[tuple[str, str, str]]:
     yield "dots", '{"a.b.c.d":["x"]}', json.dumps({"." * n: n for n in range(700)})
     yield "long digits", '{"a":[' + "9" * 1000 + "]}", '{"a":' + listed("9" * 900) + "}"
     yield "exponents", '{"a":[1e300]}', '{"a":' + listed("1e99999999999") + "}"
+    yield from more()
+
+
+def branches(form: str, size: int = PATTERN - 10) -> str:
+    """`{"$or": [...]}` with as many branches as fit, with a running number in each."""
+    return '{"$or":' + numbered(form, size) + "}"
+
+
+def more() -> Iterator[tuple[str, str, str]]:
+    """Many alternatives, values of one field, places in arrays, and texts that differ only in case."""
+    numbers = '{"a":' + numbered("%d") + "}"
+    texts = '{"a":' + numbered('"x%d"') + "}"
+    objects = '{"a":' + numbered('{"b":%d}') + "}"
+    for name, form in {
+        "numbers": '{"a":[%d]}',
+        "ranges": '{"a":[{"numeric":[">",%d]}]}',
+        "exclusions": '{"a":[{"anything-but":"x%d"}]}',
+        "prefixes": '{"a":[{"prefix":"x%d"}]}',
+        "empty prefixes": '{"a":[{"prefix":""}],"c%d":[1]}',
+        "wildcards": '{"b%d":[{"exists":false}],"a":[{"wildcard":"*9*z"}]}',
+        "misses": '{"a":["y%d"],"b":[1]}',
+    }.items():
+        pattern = branches(form)
+        yield f"branches of {name} on numbers", pattern, numbers
+        yield f"branches of {name} on texts", pattern, texts
+        yield f"branches of {name} on objects", branches(form.replace('"a":', '"a.b":')), objects
+    odd = ["".join("sS\u017f"[(n // 3**i) % 3] for i in range(9)) for n in range(3**9)]
+    some = ",".join(json.dumps({"equals-ignore-case": text}, ensure_ascii=False) for text in odd[:85])
+    values = json.dumps(odd[95:12_000], ensure_ascii=False, separators=(",", ":"))
+    yield "texts of one fold", '{"a":[' + some + "]}", '{"a":' + values + "}"
+    for operator in ("prefix", "suffix"):
+        some = ",".join(
+            json.dumps({operator: {"equals-ignore-case": text}}, ensure_ascii=False, separators=(",", ":"))
+            for text in odd[:65]
+        )
+        yield f"{operator} of one fold", '{"a":[' + some + "]}", '{"a":' + values + "}"
+    growing = ",".join(f'{{"prefix":"{"a" * n}"}}' for n in range(73))
+    yield "prefixes of each length", '{"a":[' + growing + "]}", '{"a":' + numbered('"' + "b" * 75 + '%d"') + "}"
+    growing = ",".join(f'{{"suffix":{{"equals-ignore-case":"{"é" * n}"}}}}' for n in range(1, 48))
+    yield "suffixes in any case", '{"a":[' + growing + "]}", '{"a":' + numbered('"%d' + "É" * 50 + '"') + "}"
+    blocks = ",".join(f'{{"cidr":"{n:x}::/{n + 8}"}}' for n in range(1, 110))
+    yield "addresses", '{"a":[' + blocks + "]}", '{"a":' + numbered('"::%x"') + "}"
+    yield "long addresses", '{"a":[' + blocks + "]}", '{"a":' + numbered('"01:2:3:4:5:6:7:%x"') + "}"
+    yield "addresses apart", '{"a.b":[' + blocks + '],"a.c":[1]}', '{"a":' + numbered('{"b":"::%x"},{"c":1}') + "}"
+    yield "floats", '{"a":[1.5]}', '{"a":' + numbered("%d.00000000000000001") + "}"
+    yield "small floats", '{"a":[1.5]}', '{"a":' + numbered("%de-320") + "}"
+    yield "keys", '{"a":[1]}', "{" + numbered('"%x":1', EVENT - 20)[1:-1] + "}"
+    yield "keys of fields", '{"a":{"b":[1]}}', "{" + listed('"a":{"b":2}')[1:-1] + "}"
+    yield "keys with dots", '{"a":{"b":{"c":[1]}}}', '{"a":{' + listed('"b.c":2')[1:-1] + "}}"
+    yield "keys of arrays", '{"a":{"b":[1],"c":[1]}}', "{" + listed('"a":[{"b":2},{"c":1}]')[1:-1] + "}"
+    yield "one in each", '{"a":{"b":[1]}}', '{"a":' + listed('{"b":[2]}') + "}"
+    yield "three in each", '{"a":{"b":[1],"c":[1],"d":[1]}}', '{"a":' + listed('[{"b":1},{"c":1},{"d":1}]') + "}"
+    yield (
+        "nested in nested",
+        '{"a":{"b":[1],"c":[1],"d":[1]}}',
+        '{"a":' + listed('[[{"b":1},{"c":1}],[{"c":1},{"d":1}]]') + "}",
+    )
+    yield (
+        "absent in nested",
+        '{"a":{"b":[1],"c":[{"exists":false}],"d":[1]}}',
+        '{"a":' + listed('[[{"b":1},{"c":1}],[{"c":1},{"d":1}]]') + "}",
+    )
+    halves = "[" * 60 + "1" + ",[1]]" * 60
+    yield "deep halves", '{"a":[2],"a.b":[1]}', '{"a":' + listed(halves) + "}"
+    both = '{"a":[2],"a.b":[1],"a.c":[{"exists":false}]}'
+    yield "deep halves, absent", both, '{"a":' + listed(halves + ',{"b":1},[{"c":1},{"b":1}]') + "}"
+    deep = '[{"b":1},' * 450 + '[{"c":1},{"d":1}]' + "]" * 450
+    yield "deep elements", '{"a":{"b":[1],"c":[1],"d":[1]}}', '{"a":' + listed(deep) + "}"
+    pairs = "".join(f'"$or":[{{"a.k{n}":[1]}},{{"a.j{n}":[1]}}],' for n in range(9))
+    fields = ",".join(f'"a.{c}{n}":[1]' for n in range(100) for c in "az")
+    every = ",".join(f'"{c}{n}":1' for n in range(100) for c in "az") + "," + ",".join(f'"k{n}":1' for n in range(9))
+    yield (
+        "alternatives between fields",
+        "{" + pairs + fields + "}",
+        '{"a":' + listed("{" + every + "},{" + ",".join(f'"j{n}":1' for n in range(9)) + "}") + "}",
+    )
+    path = ".".join("a" * 1000)
+    yield "long names", '{"' + path + '":["x"]}', json.dumps({".".join("a" * n): 1 for n in range(500)})
+    star = ",".join(f'{{"n{n}":[1],"b":[{{"wildcard":"*ab*{n}"}}]}}' for n in range(85))
+    event = {f"n{n}": 1 for n in range(85)}
+    yield "wildcards in branches", '{"$or":[' + star + "]}", json.dumps(event | {"b": "ab" * 120_000})
+    yield (
+        "wildcards in branches, many texts",
+        '{"$or":[' + star + "]}",
+        json.dumps(event | {"b": [f"ab{n}" for n in range(20_000)]}),
+    )
+    star = ",".join(f'{{"n{n}":[1],"b":[{{"wildcard":"*{n}a*aab*aba*"}}]}}' for n in range(70))
+    yield "hard wildcards", '{"$or":[' + star + "]}", json.dumps({"b": "a"})
+    exists = ",".join(f'"a.k{n}":[{{"exists":false}}]' for n in range(120))
+    yield "absent everywhere", "{" + exists + "}", '{"a":' + listed('{"k1":1},{"x":1}') + "}"
+    exists = ",".join(f'"k{n}":[{{"exists":true}}]' for n in range(160))
+    yield "there everywhere", "{" + exists + "}", json.dumps({f"k{n}": [1] * 500 for n in range(160)})
+    yield "excluded list", '{"a":[{"anything-but":' + numbered('"x%d"', PATTERN - 40) + "}]}", texts
+    for operator in ("prefix", "suffix", "wildcard", "equals-ignore-case"):
+        some = '["*z1","*z2"]' if operator == "wildcard" else numbered('"y%d"', PATTERN - 60)
+        yield f"excluded {operator}", '{"a":[{"anything-but":{"' + operator + '":' + some + "}}]}", texts
