@@ -34,7 +34,6 @@ from signalbox.store import (
     StoreSnapshot,
     decision_item,
     declared_config,
-    event_item,
     override_item,
 )
 
@@ -506,15 +505,17 @@ class Plan:
     def overruled(self) -> str:
         """Names the run-time edits that lost to the definitions, with what takes their place; empty: there are none.
 
-        Only there can the bus lack what an earlier deploy put on it and this one leaves as it is.
+        Only there can the bus lack what an earlier deploy put on it and this one leaves as it is, or have what none
+        has put on it.
         """
         found: list[object] = []
-        for each in self.events.values():
-            for name, decision in decisions_from_item(each.decision).items():
+        decided = [*self.decisions, *(each.decision for each in self.events.values() if each.decision)]
+        for item in decided:
+            each = self.events.get(item[SK])
+            declared = each.event.routing_config() if each else {}
+            for name, decision in decisions_from_item(item).items():
                 if decision.winner == "definitions" and decision.reason != "converged":
-                    found.append(
-                        [each.event.id, name, decision.as_json(), declared_config(event_item(each.event)).get(name)]
-                    )
+                    found.append([item[SK], name, decision.as_json(), declared.get(name)])
         return digest(found) if found else ""
 
 

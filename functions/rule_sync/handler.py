@@ -16,7 +16,7 @@ from signalbox.reconcile import Bus, Plant, Reconciler
 from signalbox.reconcile.ports import RulesError
 from signalbox.runtime.aws import client
 from signalbox.runtime.text import to_text
-from signalbox.store import OVERRIDE, StoreError
+from signalbox.store import StoreError
 
 SPARE_SECONDS = 15
 """What is left at the end of the function's time for the notes and metrics of a run that ran out of it."""
@@ -45,8 +45,7 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
     if not _is_deploy(event):
         return _run(event, context)
     try:
-        edited = next(_store().partition(OVERRIDE), None) is not None
-        return _run(event, context) if edited else {"skipped": "nobody has edited a route"}
+        return _run(event, context)
     except (StoreError, RulesError, BotoCoreError, ClientError) as error:
         logger.error("the run that a deploy started failed: %s", error)
         return {"failed": str(error)}
@@ -54,7 +53,7 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
 
 def _is_deploy(event: Any) -> bool:
     """Was it started by a deploy, between the store and the rules?"""
-    return isinstance(event, dict) and "deploy" in event
+    return isinstance(event, dict) and "overruled" in event
 
 
 def _store() -> DynamoStore:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from signalbox.canonical import digest
@@ -20,7 +21,7 @@ class Bus:
     undelivered: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WantedRule:
     """A rule as it must be. `targets` are in the API's form; `missing` names targets that are not there: such a rule
     cannot be made, and the one that is there stays as it is."""
@@ -29,7 +30,7 @@ class WantedRule:
     targets: tuple[dict[str, Any], ...]
     missing: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """16 hex digits that name this very rule with these very targets."""
         return digest([self.rule.pattern, self.rule.state, self.rule.description, list(self.targets)])

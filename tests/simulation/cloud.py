@@ -1,5 +1,4 @@
-"""DynamoDB, EventBridge and Step Functions as far as Signalbox uses them, with their sharp edges: what the clients of boto3
-would do.
+"""DynamoDB, EventBridge and Step Functions as far as Signalbox uses them, with their sharp edges: as boto3 has them.
 
 PutRule replaces the whole rule, PutTargets and RemoveTargets fail in part with HTTP 200, a rule with targets cannot be
 deleted, lists come in pages and may be old, five targets a rule, a quota of rules, optimistic transactions. A state

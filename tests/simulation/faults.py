@@ -52,6 +52,8 @@ CIRCUMSTANCES = (
     "deploy died halfway",
     "older revision deployed",
     "edit while a deploy runs",
+    "settled in a deploy",
+    "rules right after an up",
     "rule changed by hand",
     "rule deleted by hand",
     "target removed by hand",

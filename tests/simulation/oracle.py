@@ -102,6 +102,10 @@ class Oracle:
             # Its record replaces the choice for the store; when the deploy dies here, the route is reported again.
             if key[0] == event:
                 self.settled.pop(key, None)
+        for key, revision, declared in plan.settled:
+            # Of a deploy that dies here too: for the same definitions nobody is asked again.
+            if key[0] == event:
+                self.settled[key] = (revision, declared)
         self._end(event, plan.at_once)
 
     def _end(self, event: str, edits: list[tuple[RouteKey, int]]) -> None:
@@ -112,9 +116,6 @@ class Oracle:
     def applied(self, event: str, plan: Plan) -> None:
         """The deploy's decision and event item of `event` are in the store."""
         self._end(event, plan.done)
-        for key, revision, declared in plan.settled:
-            if key[0] == event:
-                self.settled[key] = (revision, declared)
 
     def live(self, event: str, declared: Mapping[str, Config]) -> dict[str, Mapping[str, Any]]:
         """The routing config that must be live while `declared` is declared."""

@@ -6,7 +6,6 @@ import pytest
 from lambda_fakes import Context, Dynamo, error
 
 from functions.rule_sync import handler
-from signalbox.effective import Override
 from signalbox.model import Event, Route, Target
 from signalbox.reconcile import Report
 from signalbox.store import ORIGIN_API, StoreError, event_item, flow_item, target_item, to_attributes
@@ -143,17 +142,8 @@ def test_a_batch_is_tried_again_from_its_first_record_when_the_store_did_not_hol
     assert handler.handle({}, Context())["batchItemFailures"] == []
 
 
-def test_a_deploy_gets_a_run_where_somebody_has_edited_a_route_and_else_none(clients: dict[str, Any]) -> None:
-    assert "skipped" in handler.handle({"deploy": "0123"}, Context(120_000))
-    assert clients["events"].rules == {}
-    override = Override("outage", 1, "2026-11-22T00:00:00Z", "alice").item()
-    clients["dynamodb"].items["override", "outage"] = to_attributes(override)
-    assert handler.handle({"deploy": "0123"}, Context(120_000))["settled"]
-    assert list(clients["events"].rules) == ["outage.call"]
-
-
 def test_a_run_that_fails_does_not_stop_the_deploy_that_started_it(clients: dict[str, Any]) -> None:
     clients["dynamodb"].error = error("AccessDeniedException")
-    assert "AccessDenied" in handler.handle({"deploy": "0123"}, Context(120_000))["failed"]
+    assert "AccessDenied" in handler.handle({"overruled": "0123"}, Context(120_000))["failed"]
     with pytest.raises(StoreError):
         handler.handle({}, Context(120_000))
