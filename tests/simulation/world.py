@@ -554,6 +554,8 @@ class World:
                 for target_id, target in targets.items():
                     desired["target", rule, target_id] = target
         settled = bool(made.overruled) and self.engine.get(("settle",)) != made.overruled
+        if not made.overruled:
+            self.engine.pop(("settle",), None)
         gone = [key for key in self.engine if key not in desired]
         for key, value in desired.items():
             if self.engine.get(key) != value:
