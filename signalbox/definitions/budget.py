@@ -1,11 +1,12 @@
 """How much of AWS's limits definitions use, the fullest first: so that nobody learns of a limit when it is reached."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from signalbox import classic, store
 from signalbox.canonical import canonical
 from signalbox.definitions.whole import item_bytes, uses_wildcard
+from signalbox.flows import EXAMPLE, flow_of, shared_statements, statements
 from signalbox.model import Definitions, Statement
 from signalbox.problems import Problem
 
@@ -87,7 +88,8 @@ def _uses(definitions: Definitions, rules_quota: int) -> Iterator[Use]:
 
 def _policies(definitions: Definitions, stack: str) -> Iterator[Use]:
     """The policies that grow with destinations and functions, about as the program writes them."""
-    place = "eu-central-1:123456789012"
+    region, account = "eu-central-1", "123456789012"
+    place = f"{region}:{account}"
     groups = [
         f'"arn:aws:logs:{place}:log-group:{each.physical_name or f"{stack}-{each.name}"}:*",'
         for each in definitions.destinations.values()
@@ -100,7 +102,13 @@ def _policies(definitions: Definitions, stack: str) -> Iterator[Use]:
     invoked = [f'"arn:aws:lambda:{place}:function:{stack}-{each.name}",' for each in functions if each.target]
     own = {each.name: _STATEMENT + sum(map(_statement_length, each.statements)) for each in functions}
     own[classic.ROUTER] = own.get(classic.ROUTER, _STATEMENT) + sum(map(len, invoked))
-    yield _fullest("policy of a function's role", own, ROLE_POLICY_LENGTH, "characters")
+    names = replace(EXAMPLE, stack=stack, region=region, account=account)
+    for flow_id, value in definitions.flows.items():
+        allowed = statements(flow_of(flow_id, value), names, definitions.events)
+        own[f"flow {flow_id}"] = sum(map(_statement_length, allowed))
+    callable_ = [each.name for each in functions if each.target and each.runtime]
+    own["flows made at run time"] = sum(map(_statement_length, shared_statements(names, callable_)))
+    yield _fullest("policy of a role", own, ROLE_POLICY_LENGTH, "characters")
 
 
 def _statement_length(statement: Statement) -> int:
@@ -124,4 +132,6 @@ def _fix(use: Use) -> str:
             return "the next target needs a second route of the same pattern"
         case "policy of the log groups":
             return "send to fewer log groups, or to some that exist (`arn:`)"
+        case "policy of a role" if use.where.startswith("flow "):
+            return "make two flows of it, one emitting an event for the other"
     return ""
