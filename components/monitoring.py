@@ -32,7 +32,7 @@ class MonitoringArgs:
 
 
 class Monitoring(Component):
-    """One dashboard and five alarms, however many routes there are."""
+    """One dashboard and six alarms, however many routes there are."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -80,6 +80,17 @@ class Monitoring(Component):
                 period=SCHEDULE,
                 periods=2,
                 silence="breaching",
+            ),
+            self._alarm(
+                "flows-out-of-step",
+                "A flow made at run time has not the state machine that it should have, for more than one schedule: "
+                "python -m signalbox status.",
+                NAMESPACE,
+                "FlowsOutOfStep",
+                {DIMENSION: args.scope.name},
+                "Minimum",
+                period=SCHEDULE,
+                periods=2,
             ),
         ]
         self.register_outputs({"dashboard": self.dashboard.dashboard_name})
