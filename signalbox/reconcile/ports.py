@@ -29,6 +29,8 @@ https://docs.aws.amazon.com/eventbridge/latest/APIReference/CommonErrors.html an
 """
 
 NOT_FOUND = "ResourceNotFoundException"
+FULL = "LimitExceededException"
+"""Of PutTargets: the rule would have more targets than a rule may."""
 
 
 class CallError(Exception):

@@ -18,9 +18,9 @@ from typing import Any
 
 from signalbox.classic import routed_flows
 from signalbox.reconcile.calls import Calls, MachineCalls, OutOfTimeError
-from signalbox.reconcile.difference import Live, difference, owner, target_changes
+from signalbox.reconcile.difference import Change, Live, difference, owner, target_changes
 from signalbox.reconcile.machines import MachinePass, Note, Plant
-from signalbox.reconcile.ports import NOT_FOUND, Clock, Machines, Metrics, Rules, RulesError, Store
+from signalbox.reconcile.ports import FULL, NOT_FOUND, Clock, Machines, Metrics, Rules, RulesError, Store
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
 from signalbox.store import ACTIVE, FREEZE, SK, SYNC, StoreSnapshot, sync_item
 
@@ -330,20 +330,33 @@ class _Pass:
     def _change(self, wanted: WantedRule, live: Live | None, targets: Sequence[Live]) -> bool:
         change = difference(wanted, live, targets)
         steps = target_changes([target["Id"] for target in targets], change.put, change.remove)
-        if change.rule:
-            # A live rule first takes its new targets, so that one which is refused leaves all as it was; a new rule
-            # must be there before them, and one that is switched off shall send nothing to new targets.
-            first = live is None or wanted.rule.state == "DISABLED"
-            after = 0 if first else next((at for at, step in enumerate(steps) if step.remove), len(steps))
-            steps = [*steps[:after], None, *steps[after:]]
-        for step in steps:
+        usual = target_changes([], change.put, change.remove)
+        if steps != usual:
+            # It looks as if there were no room for the new targets. But a list may be old and show some that are gone:
+            # the bus knows, and while it does not refuse, no target need go before its time.
+            try:
+                self._take(usual, wanted, live, rule=change.rule)
+            except RulesError as error:
+                if error.code != FULL:
+                    raise
+            else:
+                return True
+        self._take(steps, wanted, live, rule=change.rule)
+        return bool(change)
+
+    def _take(self, steps: Sequence[Change], wanted: WantedRule, live: Live | None, *, rule: bool) -> None:
+        """Takes the steps, with a PutRule among them where `rule` says so."""
+        # A live rule first takes its new targets, so that one which is refused leaves all as it was; a new rule must be
+        # there before them, and one that is switched off shall send nothing to new targets.
+        first = live is None or wanted.rule.state == "DISABLED"
+        after = 0 if first else next((at for at, step in enumerate(steps) if step.remove), len(steps))
+        for step in [*steps[:after], *([None] if rule else []), *steps[after:]]:
             if step is None:
                 self._calls.put_rule(wanted)
             elif step.put:
                 self._calls.put_targets(wanted.rule.name, step.put)
             else:
                 self._calls.remove_targets(wanted.rule.name, step.remove)
-        return bool(change)
 
     def _applied(self, job: _Job) -> bool:
         """Was the wanted rule what was last applied?"""

@@ -212,7 +212,7 @@ class Judge:
     def _operation(self, request: Request, default: Any) -> Any:
         path = request.as_event()["rawPath"]
         for pattern, item in self._paths:
-            if pattern.fullmatch(path) and request.method.lower() in item and request.method.isupper():
+            if pattern.fullmatch(path) and request.method.lower() in item:
                 return item[request.method.lower()]
         return default
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,14 @@ class Stack:
 
     def rule(self, name: str) -> Any:
         return self.events.describe_rule(Name=name, EventBusName=BUS)
+
+    def targets(self, rule: str) -> frozenset[str] | None:
+        """The ids of a rule's targets; None without such a rule."""
+        try:
+            found = self.events.list_targets_by_rule(Rule=rule, EventBusName=BUS)["Targets"]
+        except self.events.exceptions.ResourceNotFoundException:
+            return None
+        return frozenset(target["Id"] for target in found)
 
     def changes(self) -> dict[str, str]:
         steps = json.loads(self.sandbox.pulumi("preview", "--json"))["steps"]
@@ -271,3 +280,99 @@ def test_of_many_edits_at_once_none_is_lost(stack: Stack):
     received = read(stack.sandbox.emulator, since)
     told = {json.loads(each["message"])["detail"]["rideId"] for each in [*received.of("mail"), *received.of("sms")]}
     assert told == set(sent)
+
+
+class Watch:
+    """Looks at a rule's targets all the time; `seen` are the different sets that it had."""
+
+    def __init__(self, stack: Stack, rule: str) -> None:
+        self.seen: list[frozenset[str] | None] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look, args=(stack, rule))
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _look(self, stack: Stack, rule: str) -> None:
+        while not self._done.is_set():
+            ids = stack.targets(rule)
+            if not self.seen or self.seen[-1] != ids:
+                self.seen.append(ids)
+            time.sleep(0.01)
+
+
+def test_where_the_definitions_win_the_rules_are_right_at_the_end_of_the_up(stack: Stack):
+    config = yaml.safe_load(stack.sandbox.config_file.read_text())
+    config["config"]["signalbox:conflicts"] = {"default": "definitions"}
+    stack.sandbox.config_file.write_text(yaml.safe_dump(config))
+    both = [{"topic": "maintenance-sms"}, {"topic": "maintenance-email"}]
+    sms, email = frozenset({"maintenance-sms"}), frozenset({"maintenance-email"})
+    new = {"pattern": {"type": ["Info"]}, "targets": both[:1]}
+
+    # The engine believes that there are both targets. An edit leaves one, and the definitions choose the other.
+    stack.definition(lambda routes: routes["call-maintenance"].update(targets=both))
+    stack.up()
+    stack.edit("outage", lambda routes: routes["call-maintenance"].update(targets=both[1:], enabled=False))
+    until(lambda: stack.targets("outage.call-maintenance") == email)
+    stack.definition(lambda routes: routes["call-maintenance"].update(targets=both[:1]))
+    with Watch(stack, "outage.call-maintenance") as watch:
+        stack.up()
+    assert watch.seen[0] == email and watch.seen[-1] == sms
+    assert frozenset() not in watch.seen and None not in watch.seen, "the rule was without a target"
+    assert stack.rule("outage.call-maintenance")["State"] == "ENABLED"
+    stack.run("status")
+    assert stack.changes() == {}
+
+    # It believes that the rule is there, which an edit has taken away, and puts a target on it.
+    stack.edit("outage", lambda routes: routes.pop("inform-maintenance"))
+    until(lambda: stack.targets("outage.inform-maintenance") is None)
+    stack.definition(lambda routes: routes["inform-maintenance"].update(targets=both))
+    stack.up()
+    assert stack.targets("outage.inform-maintenance") == sms | email
+    stack.run("status")
+
+    # It knows nothing of a route that was made at run time, whose event the definitions lose.
+    stack.edit("outage", lambda routes: routes.update(information=new))
+    until(lambda: stack.targets("outage.information") == sms)
+    file = stack.mappings / "events" / "outage.yaml"
+    text = file.read_text()
+    file.unlink()
+    for other in list((stack.mappings / "flows").glob("*.yaml")):
+        if "outage" in other.read_text():
+            other.unlink()
+    going, reconciling = time.monotonic(), threading.Event()
+
+    def reconcile() -> None:
+        """The worst that the schedule could do: hardly a moment without a run."""
+        client = stack.sandbox.emulator.client("lambda")
+        while not reconciling.is_set():
+            with suppress(client.exceptions.TooManyRequestsException):  # it is the deploy's turn
+                client.invoke(FunctionName=f"{BUS}-rule_sync", Payload=b"{}")
+            time.sleep(0.1)
+
+    busy = threading.Thread(target=reconcile)
+    busy.start()
+    try:
+        stack.up()
+    finally:
+        reconciling.set()
+        busy.join()
+    assert time.monotonic() - going < 120
+    left = [rule["Name"] for rule in stack.events.list_rules(EventBusName=BUS)["Rules"]]
+    assert not [name for name in left if name.startswith("outage.")]
+    with pytest.raises(ApiError, match="there is no event"):
+        stack.api().get("event", "outage")
+    assert "outage" not in [event["id"] for event in stack.api().get("events").body]
+    assert stack.changes() == {}
+
+    # The event comes back.
+    file.write_text(text)
+    stack.up()
+    assert stack.targets("outage.call-maintenance") == sms
+    assert stack.api().get("event", "outage").body["id"] == "outage"
+    stack.run("status")

@@ -22,6 +22,7 @@ from sandbox.provider.resource import (
     ResourceType,
     Tags,
     camel,
+    code_of,
     conflicting,
     given,
     is_missing,
@@ -712,12 +713,21 @@ INVOCATION = ResourceType(
 
 
 def _invoke(context: Context, new: Props) -> Created:
-    answer = context.client("lambda").invoke(
-        FunctionName=new["functionName"],
-        InvocationType="RequestResponse",
-        Payload=new["input"].encode(),
-        Qualifier=new["qualifier"],
-    )
+    def attempt() -> Any:
+        try:
+            return context.client("lambda").invoke(
+                FunctionName=new["functionName"],
+                InvocationType="RequestResponse",
+                Payload=new["input"].encode(),
+                Qualifier=new["qualifier"],
+            )
+        except ClientError as error:
+            # Upstream's client tries what is throttled 25 times, which is minutes.
+            if code_of(error) != "TooManyRequestsException":
+                raise
+            return None
+
+    answer = context.until(attempt, f"a turn of function {new['functionName']}", 300)
     result = answer["Payload"].read().decode()
     if "FunctionError" in answer:
         raise ResourceError(f"invoking Lambda Function ({new['functionName']}): {answer['FunctionError']}: {result}")

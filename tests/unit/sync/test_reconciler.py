@@ -479,6 +479,30 @@ def test_a_rule_never_has_six_targets_nor_none_on_the_way(live, wanted, shared):
     assert now == set(new)
 
 
+def test_no_target_goes_early_because_an_old_list_shows_one_that_is_gone():
+    """Seed 2000904 of the simulation: five in the list, four on the rule, and room for the fifth."""
+    stack = Stack({"outage": {"a": to("t1", "t2", "t3", "t4")}})
+    stack.run()
+    stack.declare("outage", {"a": to("t5", "t4")})
+    listed = [*stack.cloud.targets["outage.a"].values(), {"Id": "t0", "Arn": "arn:t0"}]
+    stack.events.list_targets_by_rule = lambda **_: {"Targets": listed}  # type: ignore[method-assign]
+    seen = []
+    remove = stack.events.remove_targets
+    stack.events.remove_targets = lambda **r: (seen.append(stack.targets("outage.a")), remove(**r))[1]  # type: ignore[method-assign]
+    stack.run()
+    assert seen[0] == ["t1", "t2", "t3", "t4", "t5"]
+    assert stack.targets("outage.a") == ["t4", "t5"]
+
+
+def test_old_targets_go_early_where_the_rule_is_full_and_never_the_last():
+    stack = Stack({"outage": {"a": to("t1", "t2", "t3", "t4", "t5")}})
+    stack.run()
+    stack.declare("outage", {"a": to("t6", "t7")})
+    stack.run()
+    assert stack.targets("outage.a") == ["t6", "t7"]
+    assert stack.called(*WRITES[:4]) == {"put_targets": 2, "remove_targets": 2}
+
+
 # -- adapters
 
 
