@@ -12,7 +12,7 @@ from signalbox.canonical import canonical
 from signalbox.classic import pattern_of, schema_hash
 from signalbox.effective import Plan, effective_routes, stored
 from signalbox.model import Event, Retry, Route, Target, target_config
-from signalbox.patterns import Pattern, PatternError
+from signalbox.patterns import EventError, Pattern, PatternError
 from signalbox.patterns import compile as compile_pattern
 from signalbox.samples import sample_event
 from signalbox.store import StoreSnapshot, event_from_item
@@ -122,7 +122,11 @@ def _samples(
     found = []
     for index, sample in enumerate(event.samples, start=1):
         whole = sample_event(event, sample)
-        taken, took = bool(now and now.matches(whole)), bool(was and was.matches(whole))
+        try:
+            taken, took = bool(now and now.matches(whole)), bool(was and was.matches(whole))
+        except EventError as error:
+            found.append(f"sample {index}{_hint(sample.detail, asked)} cannot be tried: {error}")
+            continue
         if taken != took:
             way = "is now taken, was not" if taken else "is no longer taken"
             found.append(f"sample {index}{_hint(sample.detail, asked)} {way}")

@@ -24,6 +24,8 @@ TARGETS_PER_RULE = 5
 RULES_PER_BUS = 300
 WILDCARD_RULES_PER_BUS = 30
 PATTERN_LENGTH = 4_096
+PATTERN_QUOTA = 2_048
+"""Characters of a pattern that an account takes until its quota "Event pattern size" is raised."""
 TEMPLATE_LENGTH = 8_192
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
 ITEM_BYTES = 400 * 1024

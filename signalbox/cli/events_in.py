@@ -13,6 +13,7 @@ from signalbox.definitions.sayable import check_sayable
 from signalbox.samples import ENVELOPE
 
 _BYTES = 16 * 1024 * 1024
+_SHOWN = 60
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
@@ -22,7 +23,7 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     """
     name = "standard input" if str(path) == "-" else str(path)
     try:
-        text = sys.stdin.read(_BYTES) if str(path) == "-" else path.read_text("utf-8")
+        text = sys.stdin.read(_BYTES) if str(path) == "-" else path.read_text("utf-8-sig")
         value = json.loads(text)
     except OSError as error:
         raise click.ClickException(f"{name}: cannot be read: {error.strerror}") from error
@@ -33,6 +34,8 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     if unsayable := check_sayable(Document(value)):
         raise click.ClickException(f"{name}: {unsayable[0]}")
     values = value if isinstance(value, list) else [value]
+    if not values:
+        raise click.ClickException(f"{name}: there is no event in it")
     return [_event(each, f"{name}, event {number}") for number, each in enumerate(values, 1)]
 
 
@@ -45,7 +48,17 @@ def _event(value: Any, where: str) -> dict[str, Any]:
             f"{where}: this is no event; got: {keys or 'nothing'}; allowed: source, detail-type and detail, "
             "or Source, DetailType and Detail as for PutEvents"
         )
+    for field in ("source", "detail-type"):
+        if not isinstance(value[field], str):
+            raise click.ClickException(f"{where}: {field} must be text; got: {_short(value[field])}")
+    if not isinstance(value["detail"], Mapping):
+        raise click.ClickException(f"{where}: detail must be an object; got: {_short(value['detail'])}")
     return {**ENVELOPE, **value}
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _of_entry(entry: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -36,6 +36,8 @@ def plan(stack_name: str | None, config_file: Path | None, base: str | None, as_
     Compares the definitions here with what the event store says is live (needs AWS credentials), or with --base with
     those of a git revision (needs none).
     """
+    if as_json and markdown:
+        raise click.UsageError("--json and --markdown: say one of them")
     stack = read_stack(stack_name, config_file)
     definitions = _definitions(stack, stack.mappings, stack.functions, "this folder")
     notes: list[str] = []
@@ -78,9 +80,11 @@ def _checkout(stack: Stack, revision: str, folder: Path) -> tuple[Path, Path]:
             "compare with the event store, or set signalbox:mappings to a folder of this project"
         )
     parts = [str(path.resolve().relative_to(stack.root.resolve())) for path in (stack.mappings, stack.functions)]
-    done = subprocess.run(
-        ["git", "archive", "--format=tar", revision, "--", *parts], cwd=stack.root, capture_output=True, check=False
-    )
+    # A revision is what somebody else may have named: nothing in it must be taken for an option.
+    commit = _git(stack.root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    if commit.returncode != 0:
+        raise click.ClickException(f"git has no revision {revision}: {commit.stderr.decode().strip()}")
+    done = _git(stack.root, "archive", "--format=tar", commit.stdout.decode().strip(), "--", *parts)
     if done.returncode != 0:
         raise click.ClickException(f"git has no {', '.join(parts)} at {revision}: {done.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
@@ -88,14 +92,23 @@ def _checkout(stack: Stack, revision: str, folder: Path) -> tuple[Path, Path]:
     return folder / parts[0], folder / parts[1]
 
 
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
+    except OSError as error:
+        raise click.ClickException(f"git cannot be called, which --base needs: {error.strerror}") from error
+
+
 def _against_store(
     stack: Stack, definitions: Definitions
 ) -> tuple[Mapping[str, Event], Mapping[str, Event], list[str]]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from signalbox.aws.store import StoreError, read_store
 
     try:
         store: StoreSnapshot = read_store(stack.session().client("dynamodb"), stack.store)
-    except StoreError as error:
+    except (BotoCoreError, ClientError, StoreError) as error:
         raise click.ClickException(str(error)) from error
     policy, faults = policy_of(stack.get("conflicts"))
     _stop_on(faults)

@@ -20,15 +20,20 @@ _STATEMENT = 400
 """What a policy holds beside the ARNs that make it grow."""
 
 
+_SURELY = 1.3
+"""From this part on, what is estimated is over its limit wherever it is deployed, under whatever name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
-    """`used` of `limit` (in `unit`s), where it is fullest."""
+    """`used` of `limit` (in `unit`s), where it is fullest. `estimated`: names that only a deploy knows count."""
 
     what: str
     used: int
     limit: int
     where: str = ""
     unit: str = ""
+    estimated: bool = False
 
     @property
     def share(self) -> float:
@@ -51,14 +56,14 @@ def budget(definitions: Definitions, rules_quota: int = classic.RULES_PER_BUS, s
 
 
 def budget_problems(uses: list[Use]) -> list[Problem]:
-    """A warning for each limit that is used to 80 % or more, an error beyond it."""
+    """A warning for each limit that is used to 80 % or more, an error beyond it: for an estimate, far beyond it."""
     return [
         Problem(
             code="budget",
-            what=f"{use.what}: {use.share:.0%} of the limit is used",
+            what=f"{use.what}: {'about ' if use.estimated else ''}{use.share:.0%} of the limit is used",
             got=f"{use.amount}{f' ({use.where})' if use.where else ''}",
             fix=_fix(use),
-            severity="error" if use.share > 1 else "warning",
+            severity="error" if use.share > (_SURELY if use.estimated else 1) else "warning",
         )
         for use in uses
         if use.share >= WARN_AT
@@ -97,7 +102,7 @@ def _policies(definitions: Definitions, stack: str) -> Iterator[Use]:
     ]
     # Each log group is in two statements: to make a stream, and to write to it.
     length = 2 * (_STATEMENT + sum(map(len, groups))) if groups else 0
-    yield Use("policy of the log groups", length, LOG_POLICY_LENGTH, unit="characters")
+    yield Use("policy of the log groups", length, LOG_POLICY_LENGTH, unit="characters", estimated=True)
     functions = definitions.functions.values()
     invoked = [f'"arn:aws:lambda:{place}:function:{stack}-{each.name}",' for each in functions if each.target]
     own = {each.name: _STATEMENT + sum(map(_statement_length, each.statements)) for each in functions}
@@ -108,7 +113,7 @@ def _policies(definitions: Definitions, stack: str) -> Iterator[Use]:
         own[f"flow {flow_id}"] = sum(map(_statement_length, allowed))
     callable_ = [each.name for each in functions if each.target and each.runtime]
     own["flows made at run time"] = sum(map(_statement_length, shared_statements(names, callable_)))
-    yield _fullest("policy of a role", own, ROLE_POLICY_LENGTH, "characters")
+    yield replace(_fullest("policy of a role", own, ROLE_POLICY_LENGTH, "characters"), estimated=True)
 
 
 def _statement_length(statement: Statement) -> int:

@@ -149,7 +149,7 @@ def _from_problems(document: Document) -> list[Problem]:
 def _compiled(document: Document) -> tuple[schemas.Validator | None, list[Problem]]:
     """The validator of the schema in `document`, if it can be compiled, and what is wrong with the schema."""
     # The store and the Router keep the schema in canonical form, which is that of float64.
-    problems = list(changed_numbers(document, "schema-number"))
+    problems = list(changed_numbers(document, "schema-number", fractions=False))
     try:
         return schemas.compile_schema(document.value), problems
     except schemas.SchemaError as error:

@@ -8,8 +8,9 @@ from signalbox.definitions.places import Document, Path
 from signalbox.model import Json
 from signalbox.problems import Problem, did_you_mean
 
+_REFERENCES = ("$ref", "$dynamicRef")
 _COMBINED = ("allOf", "anyOf", "oneOf")
-_CONDITIONAL = ("then", "else")
+_ONE = ("if", "then", "else", "items", "contains", "unevaluatedItems")
 _VIEWS = 500
 """Schemas looked at for one field: enough for real ones, a bound for made-up ones."""
 
@@ -23,8 +24,14 @@ class Fields:
 
     @property
     def closed(self) -> bool:
-        """Do the schemas name fields at all? Where they name none, every field is as good as another."""
-        return any("properties" in view for view in self._views)
+        """Do the schemas name fields at all? Where they name none, or not by their names only, or refer to what is not
+        followed here, every field is as good as another."""
+        return any("properties" in view for view in self._views) and not any(
+            "propertyNames" in view or self._refers_elsewhere(view) for view in self._views
+        )
+
+    def _refers_elsewhere(self, view: Mapping[str, Any]) -> bool:
+        return any(key in view and _referred(self._root, view[key]) is None for key in _REFERENCES)
 
     def names(self) -> list[str]:
         """The fields that are named."""
@@ -93,8 +100,6 @@ def _expanded(root: Mapping[str, Json], schemas: list[Json]) -> list[Mapping[str
 
     For an array that is its items, too: EventBridge looks into arrays.
     """
-    from signalbox.schema import referred
-
     views: list[Mapping[str, Any]] = []
     waiting = list(schemas)
     seen: set[int] = set()
@@ -106,15 +111,19 @@ def _expanded(root: Mapping[str, Json], schemas: list[Json]) -> list[Mapping[str
         views.append(schema)
         for keyword in _COMBINED:
             waiting.extend(schema.get(keyword, ()))
-        waiting.extend(schema[keyword] for keyword in _CONDITIONAL if keyword in schema)
+        waiting.extend(schema[keyword] for keyword in _ONE if keyword in schema)
         waiting.extend(schema.get("dependentSchemas", {}).values())
         waiting.extend(schema.get("prefixItems", ()))
-        if "items" in schema:
-            waiting.append(schema["items"])
-        for keyword in ("$ref", "$dynamicRef"):
+        for keyword in _REFERENCES:
             if keyword in schema:
-                waiting.append(referred(root, schema[keyword]))
+                waiting.append(_referred(root, schema[keyword]))
     return views
+
+
+def _referred(root: Mapping[str, Json], reference: str) -> Json:
+    from signalbox.schema import referred
+
+    return referred(root, reference)
 
 
 def _matches(regex: str, name: str) -> bool:

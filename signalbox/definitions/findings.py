@@ -20,6 +20,9 @@ from signalbox.schema import referred, subschemas
 _SCALARS = frozenset(("string", "number", "boolean", "null"))
 _ALL = _SCALARS | {"object", "array"}
 _DETAIL = "detail"
+_IN_ADDRESSES = frozenset("0123456789abcdefABCDEF.:")
+_COMPARED = 5.0e9
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html ("Numeric matching")
 _DEPTH = 20
 """Levels of allOf, $ref and arrays that are followed."""
 
@@ -143,6 +146,7 @@ def _route_findings(pattern: Pattern, schema: Known, part: Document) -> Iterator
         )
         return
     for leaf in leaves:
+        yield from _large_numbers(leaf, part)
         if id(leaf) in impossible:
             yield part.problem(
                 "pattern-branch-never",
@@ -163,6 +167,24 @@ def _route_findings(pattern: Pattern, schema: Known, part: Document) -> Iterator
             fix="leave the pattern out, if that is meant",
             severity="warning",
         )
+
+
+def _large_numbers(leaf: Leaf, part: Document) -> Iterator[Problem]:
+    for index, condition in enumerate(leaf.conditions):
+        large = (
+            [text for _, text in condition.values if abs(float(text)) > _COMPARED]
+            if condition.operator == "numeric"
+            else []
+        )
+        if large:
+            yield part.problem(
+                "pattern-numeric-range",
+                "EventBridge documents `numeric` for numbers from -5.0e9 to 5.0e9 only",
+                ("pattern", *leaf.place[1:], index),
+                got=", ".join(large),
+                fix="try it with `aws events test-event-pattern` before you rely on it",
+                severity="warning",
+            )
 
 
 def of_detail(leaves: Iterable[Leaf]) -> list[Leaf]:
@@ -236,6 +258,8 @@ def _possible(condition: Condition, known: Known, depth: int = 0) -> bool:
             return True
     if condition.operator in ("exists", "anything-but"):
         return bool(types & _SCALARS)
+    if _address(condition):
+        return bool(types & {"string", "number"})  # addresses have several forms, and numbers are read as digits of one
     wanted = _wanted_type(condition)
     if wanted not in types:
         return False
@@ -244,6 +268,14 @@ def _possible(condition: Condition, known: Known, depth: int = 0) -> bool:
     if wanted == "number":
         return _possible_number(condition, known)
     return True
+
+
+def _address(condition: Condition) -> bool:
+    """Is the condition about an IP address, or may it be?"""
+    if (condition.operator, condition.modifier) != ("equals", "string"):
+        return condition.operator == "cidr"
+    text = condition.values[0]
+    return _IN_ADDRESSES.issuperset(text) and (text.count(".") == 3 or text.count(":") > 1)
 
 
 def _wanted_type(condition: Condition) -> str:
@@ -264,7 +296,7 @@ def _possible_text(condition: Condition, known: Known) -> bool:
         case "equals" | "exactly":
             return least <= len(condition.values[0]) <= most
         case "prefix" | "suffix" if not condition.modifier:
-            return len(condition.values[0]) <= most
+            return len(condition.values[0].strip('"')) <= most  # may run over the quotes around the value
     return True
 
 

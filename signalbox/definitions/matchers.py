@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from signalbox import patterns
 from signalbox.definitions.meta import shown
+from signalbox.definitions.numbers import Rounded
 from signalbox.definitions.places import Document, Path
 from signalbox.model import Json
 from signalbox.problems import Problem, did_you_mean
@@ -53,10 +54,19 @@ def _fix(value: Json, reason: str) -> str:
     return f"write a list: [{shown(value)}]" if isinstance(value, str | int | float) else ""
 
 
-def changed_numbers(document: Document, code: str) -> Iterator[Problem]:
-    """An error for every integer in `document` that float64 does not hold exactly."""
-    for path, value in _integers(document.value, ()):
-        if abs(value) > EXACT and int(float(value)) != value:
+def changed_numbers(document: Document, code: str, *, fractions: bool = True) -> Iterator[Problem]:
+    """An error for every number in `document` that float64 does not hold exactly; without `fractions` for integers."""
+    for path, value in _numbers(document.value, ()):
+        if isinstance(value, Rounded) and fractions:
+            yield document.problem(
+                code,
+                "this number would be changed on its way to AWS",
+                path,
+                got=value.text,
+                allowed=f"up to 15 digits, or what float64 holds exactly (this would become {value!r})",
+                fix="round it, or let the producer send it as text, and quote it here",
+            )
+        if isinstance(value, int) and abs(value) > EXACT and int(float(value)) != value:
             yield document.problem(
                 code,
                 "this number would be changed on its way to AWS",
@@ -67,12 +77,12 @@ def changed_numbers(document: Document, code: str) -> Iterator[Problem]:
             )
 
 
-def _integers(value: Json, path: Path) -> Iterator[tuple[Path, int]]:
+def _numbers(value: Json, path: Path) -> Iterator[tuple[Path, int | float]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _integers(inner, (*path, key))
+            yield from _numbers(inner, (*path, key))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _integers(inner, (*path, index))
-    elif isinstance(value, int) and not isinstance(value, bool):
+            yield from _numbers(inner, (*path, index))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
         yield path, value

@@ -192,6 +192,16 @@ def _rule_problems(event: Event, route: Route, document: Document) -> Iterator[P
             allowed=f"at most {classic.PATTERN_LENGTH}",
             fix="split it over several routes, or match on a field that says the same in fewer values",
         )
+    elif length > classic.PATTERN_QUOTA:
+        yield document.problem(
+            "rule-pattern-quota",
+            "the rule's pattern is longer than an account takes by default",
+            ("pattern",) if "pattern" in document.value else (),
+            got=f"{length} bytes with source, detail-type and envelope, in canonical form",
+            allowed=f"{classic.PATTERN_QUOTA}, or what the quota `Event pattern size` was raised to",
+            fix="have the quota raised before the deploy, or split the pattern over several routes",
+            severity="warning",
+        )
     for target in targets:
         template = target.input_template or ""
         if len(template) > classic.TEMPLATE_LENGTH:

@@ -39,18 +39,19 @@ def check_samples(event: Event, patterns: Mapping[str, Pattern], document: Docum
                 )
                 continue
             taken = rules.match(made)
+            missed = [route for route in sample.routes if route in event.routes and route not in taken]
+            reasons = {route: str(patterns[route].explain(made)) for route in missed}
         except EventError as error:
             yield part.problem("sample-detail", f"the sample cannot be matched: {error}")
             continue
-        for route in sample.routes:
-            if route in event.routes and route not in taken:
-                yield part.problem(
-                    "sample-missed",
-                    f"the route {route} does not take this sample",
-                    ("routes",),
-                    got=str(patterns[route].explain(made)),
-                    fix="mend the pattern, or take the route off the sample's `routes`",
-                )
+        for route, reason in reasons.items():
+            yield part.problem(
+                "sample-missed",
+                f"the route {route} does not take this sample",
+                ("routes",),
+                got=reason,
+                fix="mend the pattern, or take the route off the sample's `routes`",
+            )
         for route in sorted(taken - set(sample.routes)):
             yield part.problem(
                 "sample-taken",

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from signalbox.definitions.numbers import written
 from signalbox.definitions.places import Document, Place, path_text
 from signalbox.model import Json
 from signalbox.problems import DefinitionError, Problem
@@ -270,7 +271,7 @@ class _Reader:
         if base is None and not _FLOAT.fullmatch(text):
             return text
         if len(text) <= _NUMBER_LENGTH:
-            number = float(text) if base is None else int(text[2:] if base != 10 else text, base)
+            number = written(text) if base is None else int(text[2:] if base != 10 else text, base)
             if abs(number) <= sys.float_info.max:
                 return number
         shown = text if len(text) < 40 else f"{text[:36]}…"

@@ -106,3 +106,34 @@ def test_definitions_outside_the_project_have_no_revision_and_that_is_said(proje
     assert done.exit_code == 1
     assert "outside" in done.output
     assert "fix: " in done.output
+
+
+def test_a_revision_is_never_taken_for_an_option(project, tmp_path):
+    written = tmp_path / "written"
+    done = plan("--base", f"--output={written}")
+    assert (done.exit_code, written.exists()) == (1, False)
+    assert "git has no revision --output=" in done.output
+
+
+def test_what_aws_asks_for_is_said_in_a_line(project, monkeypatch):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    done = plan()
+    assert (done.exit_code, done.output) == (1, "Error: You must specify a region.\n")
+
+
+def test_two_forms_at_once_are_a_wrong_call(project):
+    assert plan("--base", "HEAD", "--json", "--markdown").exit_code == 2
+
+
+def test_a_sample_that_cannot_be_matched_is_said(project):
+    file = project / "mappings" / "events" / "outage.yaml"
+    many = json.dumps([[{"b": n}, {"c": n}] for n in range(12_000)])
+    file.write_text(file.read_text().replace("samples: [", f"samples: [{{a: {many}}}, "))
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
+    subprocess.run([*git, "commit", "-qam", "two"], cwd=project, check=True)
+    file.write_text(file.read_text().replace("{type: [Info]}", "{a: {b: [1], c: [2]}}"))
+    done = plan("--base", "HEAD")
+    assert done.exit_code == 0, done.output
+    assert "sample 1 cannot be tried: The event has too many" in done.output

@@ -171,8 +171,13 @@ def test_an_event_of_no_kind_is_explained(mappings: Path) -> None:
         '{"source": "shop"}',
         '{"Source": "shop", "DetailType": "order", "Detail": "{"}',
         '{"source": "shop", "detail-type": "order", "detail": ' + "[" * 100_000,
+        "[]",
+        '{"source": 5, "detail-type": "order", "detail": {}}',
+        '{"source": "shop", "detail-type": ["order"], "detail": {}}',
+        '{"source": "shop", "detail-type": "order", "detail": null}',
+        '{"Source": "shop", "DetailType": "order", "Detail": "[1]"}',
     ],
-    ids=range(11),
+    ids=range(16),
 )
 @pytest.mark.parametrize("command", ["test", "explain"])
 def test_what_is_no_event_is_refused_with_words(mappings: Path, command: str, text: str) -> None:

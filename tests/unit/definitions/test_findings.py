@@ -22,6 +22,7 @@ SCHEMA = {
         "rating": {"type": "integer", "minimum": 1, "maximum": 5},
         "wait": {"type": "number", "exclusiveMinimum": 0},
         "code": {"type": "string", "minLength": 2, "maxLength": 4},
+        "short": {"type": "string", "maxLength": 7},
         "maybe": {"type": ["string", "null"]},
         "open": {},
         "tags": {"type": "array", "items": {"enum": ["a", "b"]}},
@@ -74,6 +75,8 @@ def findings(*patterns: Any, schema: Any = SCHEMA, **event: Any) -> list[str]:
         {"rating": [2.5]},
         {"wait": [{"numeric": ["<=", 0]}]},
         {"wait": [0, -1]},
+        {"wait": ["1.5"]},
+        {"wait": ["10:30"]},
         {"code": ["x", "xxxxx"]},
         {"code": [{"prefix": "xxxxx"}]},
         {"code": [5, True]},
@@ -122,6 +125,11 @@ def test_a_pattern_that_no_valid_event_matches_is_told(pattern: Any) -> None:
         {"parts": {"n": [1]}},
         {"either": [1, "x", True]},
         {"both": ["x"]},
+        {"short": ["010.0.0.1"]},
+        {"short": [{"prefix": '1234567"'}]},
+        {"short": [{"suffix": '"1234567'}]},
+        {"wait": ["16.0.0.0"]},
+        {"wait": [{"numeric": [">", 4999999999]}]},
     ],
     ids=str,
 )
@@ -143,6 +151,14 @@ def test_nothing_is_said_of_a_pattern_that_tells_events_apart_or_of_an_open_ques
 )
 def test_a_pattern_that_every_valid_event_matches_is_told(pattern: Any) -> None:
     assert findings(pattern) == ["pattern-always"]
+
+
+def test_numbers_that_eventbridge_does_not_promise_to_compare_are_told() -> None:
+    assert findings({"wait": [{"numeric": [">", 0, "<", 1.8e12]}]}) == ["pattern-numeric-range"]
+    assert findings({"$or": [{"open": [5, {"numeric": ["=", -5.1e9]}]}, {"kind": ["Info"]}]}) == [
+        "pattern-numeric-range"
+    ]
+    assert findings({"wait": [1.8e12, {"anything-but": [1.8e12]}]}) == []
 
 
 def test_a_value_or_a_branch_that_never_comes_is_told_though_others_do() -> None:
