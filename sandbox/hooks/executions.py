@@ -484,10 +484,17 @@ def call(resource: str, arguments: Any, seconds: float | None) -> Any:
 
     def work() -> None:
         try:
-            outcome.append((True, integrations.invoke(resource, arguments)))
-        except Exception as error:  # noqa: BLE001 raised again below, in the thread that waits
+            # A copy: services keep parts of what they are given.
+            outcome.append((True, integrations.invoke(resource, copy.deepcopy(arguments))))
+        except StateError as error:
             outcome.append((False, error))
-        over.cancel()
+        except Exception as error:
+            log.exception("%s", resource)
+            cause = f"The Arguments '{_json(arguments)[:1000]}' could not be used to start the Task: [{error!r}]"
+            outcome.append((False, StateError(RUNTIME, cause)))
+            raise
+        finally:
+            over.cancel()
 
     threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True, name="task").start()
     try:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from queue import LifoQueue
 from typing import Any
@@ -19,6 +20,8 @@ WALL_SECONDS = 60.0
 """The clock's limit, for a process that waits and uses no time of the processor's. Only a fault of ours needs it."""
 
 _PATH = re.compile(r"\$(\w+)((?:\.[A-Za-z_]\w*)*)", re.ASCII)
+_VARIABLE = re.compile(r"\$(\w+)")
+_STATES = re.compile(r"\$states\b(?:\.(\w+))?")
 _EXPRESSION = re.compile(r"\{%(.*)%\}", re.DOTALL)
 
 
@@ -55,7 +58,8 @@ class _Worker:
 _workers: LifoQueue[_Worker] = LifoQueue()  # the one used last is the one that runs already
 for _ in range(WORKERS):
     _workers.put(_Worker())
-_checked: dict[str, str | None] = {}
+_checker = _Worker()
+"""Reads expressions and evaluates none: who makes a state machine waits for nobody's loop."""
 _checking = threading.Lock()
 
 
@@ -68,7 +72,7 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     value = _at_path(expression, variables)
     if value is not None:
         return value
-    answer = _ask({"expression": expression, "variables": variables})
+    answer = _ask({"expression": expression, "variables": _spoken_of(expression, variables)})
     if "value" in answer:
         return answer["value"]
     if answer["error"] == evaluator.NOTHING:
@@ -82,12 +86,21 @@ def expression_in(value: Any) -> str | None:
     return match[1].strip() if match else None
 
 
+@lru_cache(maxsize=4096)
 def check(expression: str) -> str | None:
     """Why Step Functions would take no machine with this expression; None: it would."""
     with _checking:
-        if expression not in _checked:
-            _checked[expression] = _ask({"expression": expression})["error"]
-        return _checked[expression]
+        return _checker.ask({"expression": expression})["error"]
+
+
+def _spoken_of(expression: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the variables that the expression can reach: the context holds the whole event, much to send."""
+    names = set(_VARIABLE.findall(expression))
+    sent = {name: value for name, value in variables.items() if name in names}
+    parts = {match[1] for match in _STATES.finditer(expression)}
+    if "states" in sent and None not in parts:
+        sent["states"] = {name: value for name, value in variables["states"].items() if name in parts}
+    return sent
 
 
 def _ask(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,9 @@ LOGS_ACTIONS = (
 _BAD_IN_NAME = re.compile(r'[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]')
 _OFF = {"level": "OFF", "includeExecutionData": False}
 _NO_TRACES = {"enabled": False}
+_WRITES = frozenset(("create", "update", "delete", "start", "stop"))
 _TERMINAL = frozenset(("Succeed", "Fail"))
+_TYPES = _TERMINAL | {"Pass", "Task", "Choice", "Wait", "Parallel", "Map"}
 
 _create = stepfunctions._create_state_machine
 _update = stepfunctions._update_state_machine
@@ -72,6 +74,7 @@ def install() -> None:
         ("stop_execution", stop),
         ("describe_execution", _of_standard(stepfunctions._describe_execution)),
         ("get_execution_history", _of_standard(stepfunctions._get_execution_history)),
+        ("list_executions", _of_standard(stepfunctions._list_executions)),
     ):
         setattr(stepfunctions, f"_{name}", _answering(name, call))
 
@@ -80,7 +83,8 @@ def _answering(name: str, call: Callable[[dict[str, Any]], Answer]) -> Callable[
     api_name = "".join(word.capitalize() for word in name.split("_"))
 
     def answer(data: dict[str, Any]) -> Answer:
-        record("call", call=api_name)
+        if name.split("_")[0] in _WRITES:  # who looks again and again changes nothing
+            record("call", call=api_name)
         if fault := faults.take(api_name, json.dumps(data)):
             return error_response_json(fault["code"], "fault ordered by a test", 400)
         try:
@@ -97,7 +101,7 @@ def create(data: dict[str, Any]) -> Answer:
     _check_name(name)
     arn = f"arn:aws:states:{get_region()}:{get_account_id()}:stateMachine:{name}"
     with _lock:
-        existing = stepfunctions._state_machines.get(arn)
+        existing = _found(arn)
         if existing and existing["status"] == "DELETING":
             raise _deleting(arn)
         _check_definition(data.get("definition") or "")
@@ -139,16 +143,28 @@ def delete(data: dict[str, Any]) -> Answer:
     """
     arn = str(data.get("stateMachineArn"))
     with _lock:
-        machine = stepfunctions._state_machines.get(arn)
+        machine = _found(arn)
         if machine is None:
             return json_response({})
         machine["status"] = "DELETING"
-        running = [run for run in _runs.values() if run.record["stateMachineArn"] == arn]
-        if not running:
-            _gone(arn)
+        running = _running(arn)
+        _found(arn)  # without executions it is gone at once
     for run in running:
         run.end("ABORTED")
     return json_response({})
+
+
+def _running(arn: str) -> list[Run]:
+    return [run for run in _runs.values() if run.record["stateMachineArn"] == arn]
+
+
+def _found(arn: str | None) -> dict[str, Any] | None:
+    """The machine as it is kept. One that is being deleted goes with the last of its executions."""
+    machine = stepfunctions._state_machines.get(arn) if arn else None
+    if machine is not None and machine["status"] == "DELETING" and not _running(str(arn)):
+        _gone(str(arn))
+        return None
+    return machine
 
 
 def _gone(arn: str) -> None:
@@ -159,6 +175,8 @@ def _gone(arn: str) -> None:
 
 def describe(data: dict[str, Any]) -> Answer:
     """With the fields that AWS always gives."""
+    with _lock:
+        _found(data.get("stateMachineArn"))
     status, _, body = _describe(data)
     if status >= 400:
         raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{data.get('stateMachineArn')}'")
@@ -222,11 +240,7 @@ def _to_end(run: Run) -> None:
     finally:
         with _lock:
             _runs.pop(run.arn, None)
-            arn = run.record["stateMachineArn"]
-            machine = stepfunctions._state_machines.get(arn)
-            others = any(other.record["stateMachineArn"] == arn for other in _runs.values())
-            if machine and machine["status"] == "DELETING" and not others:
-                _gone(arn)
+            _found(run.record["stateMachineArn"])
 
 
 def stop(data: dict[str, Any]) -> Answer:
@@ -247,6 +261,11 @@ def _of_standard(original: Callable[[dict[str, Any]], Answer]) -> Callable[[dict
     def call(data: dict[str, Any]) -> Answer:
         if ":express:" in str(data.get("executionArn")):
             raise _not_of_express()
+        machine = stepfunctions._state_machines.get(data.get("stateMachineArn"))
+        if machine is not None and machine["type"] == EXPRESS:
+            raise Refused(
+                "StateMachineTypeNotSupported", "This operation is not supported by this type of state machine"
+            )
         return original(data)
 
     return call
@@ -264,7 +283,8 @@ def _free(execution: Mapping[str, Any]) -> bool:
 
 
 def _machine(arn: str | None, asked: str | None = None) -> dict[str, Any]:
-    machine = stepfunctions._state_machines.get(arn) if arn else None
+    with _lock:
+        machine = _found(arn)
     if machine is None:
         raise Refused("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{asked or arn}'")
     if machine["status"] == "DELETING":
@@ -295,9 +315,13 @@ def _check_input(text: str) -> None:
             f"than or equal to {INPUT_BYTES}",
         )
     try:
-        json.loads(text)
-    except ValueError as error:
+        json.loads(text, parse_constant=_no_constant)
+    except (RecursionError, ValueError) as error:
         raise Refused("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _check_role(data: Mapping[str, Any], arn: str) -> None:
@@ -326,12 +350,11 @@ def _check_definition(text: str) -> None:
         )
     try:
         definition = json.loads(text)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise _invalid(f"INVALID_JSON_DESCRIPTION: {error}") from error
     if not isinstance(definition, dict):
         raise _invalid("INVALID_JSON_DESCRIPTION: the definition must be an object")
-    names: set[str] = set()
-    for problem in _problems(definition, "", names):
+    if (problem := next(_problems(definition, "", set()), None)) is not None:
         raise _invalid(problem)
 
 
@@ -339,9 +362,9 @@ def _invalid(problem: str) -> Refused:
     return Refused("InvalidDefinition", f"Invalid State Machine Definition: '{problem}'")
 
 
-def _problems(part: Mapping[str, Any], path: str, names: set[str]) -> Iterator[str]:
+def _problems(part: Any, path: str, names: set[str]) -> Iterator[str]:
     """What cannot be run: the states that AWS's own validation finds missing, unreachable, endless or there twice."""
-    states = part.get("States")
+    states = part.get("States") if isinstance(part, dict) else None
     if not isinstance(states, dict) or not states:
         yield f"SCHEMA_VALIDATION_FAILED: The field 'States' must be an object with at least one state at {path or '/'}"
         return
@@ -351,20 +374,37 @@ def _problems(part: Mapping[str, Any], path: str, names: set[str]) -> Iterator[s
     reached = {part["StartAt"]}
     for name, state in states.items():
         place = f"{path}/States/{name}"
+        if not isinstance(state, dict) or state.get("Type") not in _TYPES:
+            yield f"SCHEMA_VALIDATION_FAILED: A state needs a Type of {', '.join(sorted(_TYPES))} at {place}"
+            return
         if name in names:
             yield f"DUPLICATE_STATE_NAME: Duplicate State name: {name} at {place}"
         names.add(name)
-        targets = [each.get("Next") for each in (*state.get("Catch", ()), *state.get("Choices", ()))]
+        targets = [each["Next"] for key in ("Catch", "Choices") for each in _objects(state.get(key)) if "Next" in each]
         targets += [state[key] for key in ("Next", "Default") if key in state]
-        reached.update(targets)
         for target in targets:
-            if target not in states:
+            if not isinstance(target, str) or target not in states:
                 yield f"MISSING_TRANSITION_TARGET: Missing 'Next' target: {target} at {place}"
-        if state.get("Type") not in _TERMINAL | {"Choice"} and not state.get("End") and "Next" not in state:
+                return
+        reached.update(targets)
+        if state["Type"] not in _TERMINAL | {"Choice"} and not state.get("End") and "Next" not in state:
             yield f"SCHEMA_VALIDATION_FAILED: A state must have 'Next' or 'End' at {place}"
-        inner = [*state.get("Branches", ()), *(state[key] for key in ("ItemProcessor", "Iterator") if key in state)]
+        if missing := [key for key in _NEEDED.get(state["Type"], ()) if not state.get(key)]:
+            yield f"SCHEMA_VALIDATION_FAILED: The field '{missing[0]}' is required at {place}"
+            return
+        inner = [
+            *_objects(state.get("Branches")),
+            *(state[key] for key in ("ItemProcessor", "Iterator") if key in state),
+        ]
         for each in inner:
             yield from _problems(each, place, names)
     for name in states:
         if name not in reached:
             yield f'MISSING_TRANSITION_TARGET: State "{name}" is not reachable. at {path}/States/{name}'
+
+
+_NEEDED = {"Task": ("Resource",), "Choice": ("Choices",), "Parallel": ("Branches",)}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -264,7 +264,7 @@ def _line(run: Run, event: Mapping[str, Any], settings: Mapping[str, Any]) -> di
         "id": str(event["id"]),
         "type": event["type"],
         "details": details,
-        "previous_event_id": str(event["previousEventId"]),
+        "previous_event_id": str(event.get("previousEventId", 0)),
         "event_timestamp": str(at),
         "execution_arn": run.arn,
         "redrive_count": "0",

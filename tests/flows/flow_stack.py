@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.emulator import ACCOUNT, REGION, Emulator
 from signalbox.definitions.places import Document
-from signalbox.flows import Names, compile_flow, definition, read_flow, statements
+from signalbox.flows import Names, compile_flow, definition, machine_type, read_flow, statements
 from signalbox.model import Event, Statement
 from signalbox.problems import errors
 from signalbox.registry import Entry, Registry
@@ -119,9 +119,10 @@ class Stack:
         assert faults(compiled) == []
         text = definition(compiled)
         role = self.role(flow.id, statements(flow, self.names, events or EVENTS))
-        return self.states.create_state_machine(name=self.names.machine(flow.id), definition=text, roleArn=role)[
-            "stateMachineArn"
-        ]
+        made = self.states.create_state_machine(
+            name=self.names.machine(flow.id), type=machine_type(flow), definition=text, roleArn=role
+        )
+        return made["stateMachineArn"]
 
     def machine(self, states: dict[str, Any], *allowed: Statement, **fields: Any) -> str:
         """The ARN of a state machine of these states in JSONata, with a role that may do just `allowed`."""

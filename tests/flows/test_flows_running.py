@@ -109,6 +109,26 @@ def test_a_split_runs_for_each_item_and_combines(stack: Stack, rides: list[int],
     assert stack.run(step, event=event({"rides": rides})) == ("SUCCEEDED", output)
 
 
+def test_a_thousand_items_go_their_ways(stack: Stack) -> None:
+    steps = [
+        {"name": "odd", "filter": {"n": [{"numeric": ["<", 900]}]}},
+        {
+            "name": "way",
+            "choose": [{"condition": "$input.n < 500", "steps": [{"name": "low", "transform": "0"}]}],
+            "otherwise": [{"name": "high", "transform": "1"}],
+        },
+    ]
+    split = {
+        "name": "s",
+        "split": "$input.detail.rows",
+        "steps": steps,
+        "combine": "[$count($results), $sum($results)]",
+    }
+    given = event({"rows": [{"n": n, "text": "x" * 200} for n in range(1000)]})
+    assert len(json.dumps(given)) > 220_000
+    assert stack.run(split, event=given) == ("SUCCEEDED", [900, 400])
+
+
 def test_items_that_a_filter_drops_are_not_in_the_results(stack: Stack) -> None:
     steps = [
         {"name": "f", "filter": {"n": [{"numeric": [">", 2]}]}},
@@ -224,6 +244,37 @@ def test_an_aggregate_makes_lists_that_hold_each_event_once(stack: Stack) -> Non
     assert {status for status, _ in ends} == {"SUCCEEDED"}
     assert sorted(n for each in lists for n in each) == list(range(9))
     assert all(len(each) <= 3 and each == sorted(each) for each in lists)
+
+
+def test_an_aggregate_takes_an_event_once_however_often_it_comes(stack: Stack) -> None:
+    machine = stack.deploy(
+        {"name": "a", "aggregate": {"key": '"k"', "count": 2, "window": 5, "item": "$input.detail.n"}},
+        {"name": "e", "emit": "told", "detail": '{"n": $sum($input)}'},
+    )
+    first, second = event({"n": 1}, "2026-11-23T08:00:00Z"), event({"n": 2}, "2026-11-23T08:01:00Z")
+    ends = stack.at_once(machine, [first, second] * 5)
+    assert {status for status, _ in ends} == {"SUCCEEDED"}
+    assert [output for _, output in ends].count([1, 2]) == 1
+    assert stack.told(1) == [{"n": 3}]
+
+
+def test_a_flow_that_may_repeat_runs_as_often_as_it_is_started(stack: Stack) -> None:
+    machine = stack.deploy({"name": "e", "emit": "told", "detail": '{"n": 1}'}, repeatable=True)
+    assert stack.states.describe_state_machine(stateMachineArn=machine)["type"] == "EXPRESS"
+    given = json.dumps(event({}))
+    for _ in range(2):
+        stack.states.start_execution(stateMachineArn=machine, name="same", input=given)
+    assert stack.told(2) == [{"n": 1}] * 2
+
+
+def test_what_grows_beyond_256_kb_ends_the_run_and_is_told_outside(stack: Stack) -> None:
+    double = {"name": "d", "transform": "[$input.detail.much, $input.detail.much]"}
+    execution = stack.start(stack.deploy(double), event({"much": "x" * 150_000}))
+    assert stack.end(execution)[0] == "FAILED"
+    found = stack.states.describe_execution(executionArn=execution)
+    assert found["error"] == "States.DataLimitExceeded"
+    assert "'d'" in found["cause"]
+    assert stack.undelivered() == []  # for the rule of silent ends, see test_state_machines
 
 
 def test_an_aggregate_ends_with_its_window(stack: Stack) -> None:

@@ -294,6 +294,20 @@ def test_deleting_ends_what_runs_and_is_harmless_again(stack: Stack) -> None:
     assert stack.states.describe_execution(executionArn=execution)["status"] == "ABORTED"
 
 
+def test_a_machine_can_be_made_again_and_its_names_stay_taken(stack: Stack) -> None:
+    make = {"name": "made-again", "definition": json.dumps({"StartAt": "p", "States": PASS})}
+    make["roleArn"] = stack.role("made-again", [])
+    machine = stack.states.create_state_machine(**make)["stateMachineArn"]
+    execution = stack.states.start_execution(stateMachineArn=machine, name="once")["executionArn"]
+    stack.end(execution)
+    stack.states.delete_state_machine(stateMachineArn=machine)
+    with pytest.raises(stack.states.exceptions.StateMachineDoesNotExist):
+        stack.states.describe_state_machine(stateMachineArn=machine)
+    stack.states.create_state_machine(**make)
+    with pytest.raises(stack.states.exceptions.ExecutionAlreadyExists):
+        stack.states.start_execution(stateMachineArn=machine, name="once")
+
+
 def test_what_runs_goes_on_as_it_was_when_its_machine_is_changed(stack: Stack) -> None:
     states = {"w": {"Type": "Wait", "Seconds": 1, "Next": "p"}, "p": {"Type": "Pass", "Output": "old", "End": True}}
     machine = stack.machine(states)
@@ -311,6 +325,9 @@ def test_what_runs_goes_on_as_it_was_when_its_machine_is_changed(stack: Stack) -
         ({"a": {"Type": "Pass", "Next": "b"}}, "Missing 'Next' target: b"),
         ({"a": {"Type": "Pass", "End": True}, "b": {"Type": "Pass", "End": True}}, 'State "b" is not reachable'),
         ({"a": {"Type": "Pass"}}, "must have 'Next' or 'End'"),
+        ({"a": 5}, "A state needs a Type"),
+        ({"a": {"Type": "Parallel", "End": True}}, "The field 'Branches' is required"),
+        ({"a": {"Type": "Parallel", "Branches": [{"States": {}}], "End": True}}, "at least one state"),
         ({"a": {"Type": "Pass", "Output": "{% 1 + %}", "End": True}}, "INVALID_JSONATA_EXPRESSION"),
     ],
 )
@@ -373,6 +390,14 @@ def test_nothing_of_a_run_goes_on_after_its_end(stack: Stack) -> None:
     assert stack.told() == []
 
 
+def test_what_is_stopped_twice_was_stopped_once(stack: Stack) -> None:
+    execution = stack.start(stack.machine({"w": {"Type": "Wait", "Seconds": 60, "End": True}}), {})
+    first, second = (stack.states.stop_execution(executionArn=execution)["stopDate"] for _ in range(2))
+    assert first == second
+    events = stack.states.get_execution_history(executionArn=execution)["events"]
+    assert [each["type"] for each in events] == ["ExecutionStarted", "WaitStateEntered", "ExecutionAborted"]
+
+
 def test_an_event_that_the_bus_does_not_take_fails_its_task(stack: Stack) -> None:
     stack.emulator.fail_next("PutEventsEntries", [0], "ThrottlingException")
     run = ended(stack, stack.machine(TASKS["event"][0], ALLOWED["event"]))
@@ -404,7 +429,6 @@ def test_an_event_says_which_execution_it_is_from(stack: Stack) -> None:
 def test_an_expression_that_loops_or_explodes_ends_and_can_be_caught(stack: Stack, expression: str, why: str) -> None:
     wrong = {"t": {"Type": "Pass", "Output": {"a": [1, f"{{% {expression} %}}"]}, "End": True}}
     parallel = {"Type": "Parallel", "Branches": [{"StartAt": "t", "States": wrong}], "End": True}
-    assert ended(stack, stack.machine({"p": parallel}))["error"] == "States.QueryEvaluationError"
     catch = {"ErrorEquals": ["States.ALL"], "Output": "{% $states.errorOutput %}", "Next": "c"}
     caught = {"p": {**parallel, "Catch": [catch]}, "c": {"Type": "Pass", "End": True}}
     execution = stack.start(stack.machine(caught), {})
@@ -421,11 +445,14 @@ def test_an_expression_that_loops_or_explodes_ends_and_can_be_caught(stack: Stac
 def test_others_are_evaluated_while_one_loops(stack: Stack) -> None:
     loop = "{% ($f := function($n) { $f($n + 1) }; $f(1)) %}"
     looping = stack.machine({"p": {"Type": "Pass", "Output": loop, "End": True}})
-    fine = stack.machine({"p": {"Type": "Pass", "Output": "{% 1 + $states.input.n %}", "End": True}})
     slow = stack.start(looping, {})
+    fine = stack.machine({"p": {"Type": "Pass", "Output": "{% 1 + $states.input.n %}", "End": True}})
     assert stack.end(stack.start(fine, {"n": 1}), 30) == ("SUCCEEDED", 2)
     assert stack.states.describe_execution(executionArn=slow)["status"] == "RUNNING"
-    assert stack.end(slow)[0] == "FAILED"
+    others = [stack.start(looping, {}) for _ in range(2)]
+    stack.machine({"p": {"Type": "Pass", "Output": "{% 2 + $states.input.n %}", "End": True}})
+    assert stack.states.describe_execution(executionArn=others[1])["status"] == "RUNNING"
+    assert [stack.end(each)[0] for each in (slow, *others)] == ["FAILED"] * 3
 
 
 @pytest.mark.parametrize("names", [["States.ALL"], ["States.TaskFailed"]])
@@ -441,7 +468,9 @@ def test_what_is_too_large_ends_the_run_whatever_is_caught(stack: Stack, names: 
 def test_a_history_has_25000_events(stack: Stack) -> None:
     run = ended(stack, stack.machine({"a": {"Type": "Pass", "Next": "b"}, "b": {"Type": "Pass", "Next": "a"}}))
     assert (run["status"], run["error"]) == ("FAILED", "States.Runtime")
-    pages = stack.states.get_paginator("get_execution_history").paginate(executionArn=run["executionArn"])
+    pages = stack.states.get_paginator("get_execution_history").paginate(
+        executionArn=run["executionArn"], maxResults=1000, includeExecutionData=False
+    )
     assert sum(len(page["events"]) for page in pages) == 25_000
 
 
@@ -481,3 +510,57 @@ def test_what_a_branch_assigns_is_its_own(stack: Stack) -> None:
         "z": {"Type": "Pass", "Output": "{% [$x, $states.input[0]] %}", "End": True},
     }
     assert json.loads(ended(stack, stack.machine(states))["output"]) == [1, 2]
+
+
+def test_machines_in_jsonpath_run_too(stack: Stack) -> None:
+    lambda_ = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke"}
+    fails = {
+        **lambda_,
+        "Parameters": {"FunctionName": FUNCTION.replace("nothing", "fails"), "Payload.$": "$"},
+        "Retry": [{"ErrorEquals": ["ValueError"], "IntervalSeconds": 1, "MaxAttempts": 1}],
+        "Catch": [{"ErrorEquals": ["States.TaskFailed"], "ResultPath": "$.error", "Next": "c"}],
+        "Next": "c",
+    }
+    item = {"i": {"Type": "Pass", "Parameters": {"n.$": "$"}, "End": True}}
+    states = {
+        "p": {
+            "Type": "Parallel",
+            "Branches": [
+                {
+                    "StartAt": "f",
+                    "States": {"f": fails, "c": {"Type": "Pass", "OutputPath": "$.error.Error", "End": True}},
+                },
+                {
+                    "StartAt": "m",
+                    "States": {
+                        "m": {
+                            "Type": "Map",
+                            "ItemsPath": "$.rows",
+                            "Iterator": {"StartAt": "i", "States": item},
+                            "End": True,
+                        }
+                    },
+                },
+            ],
+            "Next": "choice",
+        },
+        "choice": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$[0]", "StringEquals": "ValueError", "Next": "s"}],
+            "Default": "bad",
+        },
+        "s": {"Type": "Succeed"},
+        "bad": {"Type": "Pass", "InputPath": "$[0]", "End": True},
+    }
+    may = Statement(("lambda:InvokeFunction",), (FUNCTION.replace("nothing", "fails"),))
+    machine = stack.machine(states, may, QueryLanguage="JSONPath")
+    run = ended(stack, machine, {"rows": [1, 2]})
+    assert (run["status"], json.loads(run["output"])) == ("SUCCEEDED", ["ValueError", [{"n": 1}, {"n": 2}]])
+    refused = ended(stack, stack.machine(states, QueryLanguage="JSONPath"), {"rows": []})
+    assert json.loads(refused["output"]) == "Lambda.AWSLambdaException"
+
+    child = stack.machine({"d": {"Type": "Pass", "Output": "{% $states.input.n * 2 %}", "End": True}})
+    sync = task("states:startExecution.sync:2", StateMachineArn=child, Input={"n": 21})
+    assert ended(stack, stack.machine(sync))["error"] == "StepFunctions.AWSStepFunctionsException"
+    allowed = Statement(("states:StartExecution",), (child,))
+    assert json.loads(ended(stack, stack.machine(sync, allowed))["output"])["Output"] == 42
