@@ -229,7 +229,9 @@ class World:
         self.at_revision = -1
         self.pending = 0
         self.foreign = self._foreign_rules()
-        self.hands = 0
+        self.hands = self.words = 0
+        self.half_deployed = False
+        """A deploy died, and the engine's state has not been refreshed since: it may be wrong about any rule."""
         self.count = 0
         self.cloud.watcher = self
 
@@ -414,13 +416,15 @@ class World:
             for event_id in sorted(trace.desired):
                 self._maybe_applied(event_id, trace)
             settled = self._apply(actor, revision, made)
-            if (settled or in_step) and alone == (self.count - settled, self.hands):
+            if (settled or (in_step and not self.half_deployed)) and alone == (self.count - settled, self.hands):
                 self._check_after_up(made)
         except (StoreError, ClientError, BotoCoreError):
+            self.half_deployed = True
             self.faults.hit("deploy died halfway")
         finally:
             del self.traces[actor.name]
             if actor.dead:
+                self.half_deployed = True
                 self.faults.hit("deploy died halfway")
 
     def _refresh(self) -> None:
@@ -431,6 +435,7 @@ class World:
         So no promise is kept for such a rule until the next schedule.
         """
         refresh = self.rng.random() < 0.5
+        self.half_deployed &= not refresh
         live: dict[tuple[str, ...], Any] = {}
         for rule, fields in self.cloud.rules.items():
             live["rule", rule] = {key: fields.get(key) for key in ("EventPattern", "State", "Description")}
@@ -698,7 +703,7 @@ class World:
         if deadline is None and self.faults.rate and self.rng.random() < 0.1:
             deadline = self.clock.now() + self.rng.random()
         before = len(self.cloud.calls)
-        frozen = (CONTROL, FREEZE) in self.cloud.items
+        frozen, words = (CONTROL, FREEZE) in self.cloud.items, self.words
         try:
             report = Reconciler(
                 store,
@@ -717,7 +722,7 @@ class World:
             raise
         finally:
             del self.traces[name]
-        if frozen and (CONTROL, FREEZE) in self.cloud.items and report.writes and len(self.scheduler.active) <= 1:
+        if frozen and words == self.words and report.writes and len(self.scheduler.active) <= 1:
             raise Violation("the reconciler wrote although it was frozen")
         self._check_report(name, trace, report, before)
         return report
@@ -782,6 +787,7 @@ class World:
             self.others_wrote[trace] = cloud.tick
 
     def _control(self) -> None:
+        self.words += 1
         for word in (FREEZE, RELEASE):
             if (CONTROL, word) in self.cloud.items:
                 del self.cloud.items[CONTROL, word]
