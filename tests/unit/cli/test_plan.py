@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import signalbox.aws.store
 from signalbox.cli import main
+from signalbox.cli.stack import Stack
+from signalbox.store import ORIGIN_API, StoreSnapshot, flow_item
 
 EVENT = """source: park.rides
 detail-type: outage
@@ -137,3 +140,20 @@ def test_a_sample_that_cannot_be_matched_is_said(project):
     done = plan("--base", "HEAD")
     assert done.exit_code == 0, done.output
     assert "sample 1 cannot be tried: The event has too many" in done.output
+
+
+class _Session:
+    def client(self, service: str) -> None: ...
+
+
+def test_what_would_stop_a_deploy_stops_the_plan(project, monkeypatch):
+    (project / "mappings" / "flows").mkdir()
+    (project / "mappings" / "flows" / "night.yaml").write_text("steps: [{name: a, transform: $input}]\n")
+    items = [flow_item("night", {"steps": []}, ORIGIN_API)]
+    monkeypatch.setattr(Stack, "session", lambda self: _Session())
+    monkeypatch.setattr(signalbox.aws.store, "read_store", lambda *_: StoreSnapshot.of(items))
+    done = plan()
+    assert done.exit_code == 1
+    assert "a flow night was made at run time" in done.output
+    items.clear()
+    assert plan().exit_code == 0

@@ -9,7 +9,10 @@ import pulumi
 import pytest
 import yaml
 
+import components.inputs
 import signalbox.packaging
+from signalbox.effective import Override, RouteEdit, config_hash
+from signalbox.store import ORIGIN_API, ORIGIN_DEFINITIONS, Item, StoreSnapshot, flow_item
 from tests.unit.components.engine import Declared, declare, policy
 
 ROOT = Path(__file__).parents[3]
@@ -166,6 +169,27 @@ def test_bad_definitions_stop_the_run_before_any_resource(tmp_path: Path):
 def test_a_subscription_to_no_topic_stops_the_run():
     with pytest.raises(pulumi.RunError, match=r"got: maintenance; allowed: maintenance-email, maintenance-sms"):
         program(subscriptions='{"maintenance": ["a@b.example"]}')
+
+
+def in_store(monkeypatch: pytest.MonkeyPatch, *items: Item) -> None:
+    """Let the program read these items, and no rules."""
+    monkeypatch.setattr(components.inputs, "_read_live", lambda *_: (StoreSnapshot.of(items), []))
+
+
+def test_a_flow_that_was_made_at_run_time_is_not_overwritten(monkeypatch: pytest.MonkeyPatch):
+    in_store(monkeypatch, flow_item("park-summary", {"steps": []}, ORIGIN_API))
+    with pytest.raises(pulumi.RunError, match=r"a flow park-summary was made at run time.*fix: .*DELETE /flow"):
+        program()
+
+
+def test_a_run_time_edit_may_name_a_flow_that_was_made_at_run_time(monkeypatch: pytest.MonkeyPatch):
+    edit = RouteEdit({"targets": [{"flow": "night"}]}, config_hash(None), 1, "2026-11-23T08:00:00Z", "me")
+    override = Override("outage", 1, edit.at, edit.by, {"new": edit}).item()
+    in_store(monkeypatch, override, flow_item("night", {"steps": []}, ORIGIN_API))
+    assert program().the("EventRule", "outage/new")
+    in_store(monkeypatch, override, flow_item("night", {"steps": []}, ORIGIN_DEFINITIONS))
+    with pytest.raises(pulumi.RunError, match="its target flow night is gone from the definitions"):
+        program()
 
 
 def test_an_up_does_not_go_without_the_store():

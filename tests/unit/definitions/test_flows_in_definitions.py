@@ -55,6 +55,27 @@ def test_the_role_of_flows_made_at_run_time_counts_the_functions_that_it_may_cal
     assert use.share > 1 > small.share
 
 
+def test_a_flow_must_fit_an_item_of_the_store(tmp_path: Path) -> None:
+    for folder in ("mappings/events", "mappings/flows", "functions"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "mappings" / "events" / "e.yaml").write_text(
+        "source: s\ndetail-type: d\nschema: {}\nroutes: {r: {targets: [{flow: f}]}}\n"
+    )
+
+    def found(steps: int) -> list[str]:
+        text = {"steps": [{"name": f"s{n}", "transform": f'"{"x" * 4000}"'} for n in range(steps)]}
+        (tmp_path / "mappings" / "flows" / "f.yaml").write_text(yaml.safe_dump(text))
+        problems = read(tmp_path / "mappings", tmp_path / "functions")[1]
+        return [problem.code for problem in problems if problem.severity == "error"]
+
+    assert found(99) == []
+    with_catch = {"steps": [{"name": f"s{n}", "transform": f'"{"x" * 4000}"'} for n in range(99)]}
+    with_catch["catch"] = [{"name": f"c{n}", "transform": f'"{"x" * 4000}"'} for n in range(6)]
+    (tmp_path / "mappings" / "flows" / "f.yaml").write_text(yaml.safe_dump(with_catch))
+    _, problems = read(tmp_path / "mappings", tmp_path / "functions")
+    assert "item-size" in [problem.code for problem in problems]
+
+
 def test_100_flows_of_20_steps_are_read_and_checked_within_seconds(tmp_path: Path) -> None:
     for folder in ("mappings/events", "mappings/flows", "functions"):
         (tmp_path / folder).mkdir(parents=True)

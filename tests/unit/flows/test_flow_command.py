@@ -58,6 +58,24 @@ def test_faults_of_another_flow_do_not_matter(mappings: Path) -> None:
     assert run(mappings, "draw", "good").stderr == ""
 
 
+def test_a_flow_that_emits_a_broken_event_is_not_compiled(mappings: Path) -> None:
+    (mappings / "events" / "told.yaml").write_text("source: [\n")
+    (mappings / "flows" / "good.yaml").write_text("steps: [{name: tell, emit: told}]\n")
+    result = run(mappings, "compile", "good")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "events/told.yaml" in result.stderr
+
+
+def test_flows_of_the_python_form_are_compiled_too(mappings: Path) -> None:
+    file = mappings.parent / "definitions.py"
+    flows = {"good": {"steps": [{"name": "a", "transform": "$input"}]}, "good2": {"steps": []}}
+    file.write_text(f"event_schemas = {{}}\nrouting_configs = {{}}\nflows = {flows!r}\n")
+    assert json.loads(run(file, "compile", "good").stdout)["StartAt"] == "(steps)"
+    bad = run(file, "compile", "good2")
+    assert bad.exit_code == 1
+    assert "flows.good2.steps" in bad.stderr
+
+
 def test_an_unknown_flow_is_a_wrong_call(mappings: Path) -> None:
     result = run(mappings, "draw", "goood")
     assert result.exit_code == 2
