@@ -144,6 +144,10 @@ def find(event: Mapping[str, Any], root: Node, empty_names: bool) -> Found:
                         stack.append((member, child))
                     continue
                 if isinstance(member, list | tuple):
+                    if SCALARS.issuperset(map(type, member)):
+                        if child.field is not None:
+                            found.add(child.field, member, [0] * len(member))
+                        continue
                     waiting = arrays.setdefault(child, ([], [], 0))
                     waiting[0].append(member)
                     waiting[1].append(0)
@@ -162,6 +166,7 @@ def find(event: Mapping[str, Any], root: Node, empty_names: bool) -> Found:
 
 def _find_in_arrays(todo: dict[Node, _Waiting], found: Found, empty_names: bool) -> None:
     """As `find`, for what is in arrays: all that is at one node is taken together."""
+    known, placed = found.values, found.places
     visited = 0
     while todo:
         node, (values, places, depth) = todo.popitem()
@@ -186,6 +191,19 @@ def _find_in_arrays(todo: dict[Node, _Waiting], found: Found, empty_names: bool)
                         if child is None:
                             continue
                     elif not name and not empty_names:
+                        continue
+                    if type(member) in SCALARS:
+                        field = child.field
+                        if field is None:
+                            continue
+                        if field in placed:
+                            known[field].append(member)
+                            placed[field].append(place)
+                        elif place and field not in known:
+                            known[field] = [member]
+                            placed[field] = [place]
+                        else:
+                            found.add(field, (member,), (place,))
                         continue
                     below = todo.get(child)
                     if below is None:

@@ -68,6 +68,13 @@ class View:
     def _find(self, leaf: Leaf, values: list[Any]) -> list[int]:
         ask = leaf.index.any
         places = self.placed.get(leaf.field)
+        if len(values) <= _CHUNK:  # too few to be worth counting
+            if places is None:
+                for value in values:
+                    if ask(value):
+                        return [0]
+                return []
+            return list(dict.fromkeys([place for value, place in zip(values, places, strict=True) if ask(value)]))
         if places is None:
             return [0] if any(map(ask, self._metered(leaf.index, distinct(values)))) else []
         answers = self._answers(leaf.index, ask, values)
