@@ -430,6 +430,8 @@ class StatesClient:
             machine = self._cloud.machines_view("describe_state_machine").get(_machine(request["stateMachineArn"]))
             if machine is None:
                 raise error("StateMachineDoesNotExist", "no such machine", "DescribeStateMachine")
+            if machine["status"] == "DELETING" and self._cloud.scheduler.current:
+                self._cloud.faults.hit("machine being deleted")
             return {key: value for key, value in machine.items() if key != "until"}
 
         return self._cloud.call("describe_state_machine", effect)
@@ -496,9 +498,6 @@ class StatesClient:
 
     def _refuse_deleting(self, machine: Mapping[str, Any], operation: str) -> None:
         if machine["status"] == "DELETING":
-            actor = self._cloud.scheduler.current
-            if actor:
-                self._cloud.faults.hit("machine being deleted")
             raise error("StateMachineDeleting", "it is being deleted", operation)
 
     def _forget(self) -> None:

@@ -4,10 +4,16 @@ from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
-RARE = ("remove_targets", "delete_rule", "delete_item")
+RARE = (
+    *("remove_targets", "delete_rule", "delete_item"),
+    *("create_state_machine", "update_state_machine", "delete_state_machine"),
+)
 """Calls that a run makes seldom, and that therefore fail more often."""
 
-OFTEN = ("query", "get_item", "list_rules", "list_targets_by_rule")
+OFTEN = (
+    *("query", "get_item", "list_rules", "list_targets_by_rule"),
+    *("list_state_machines", "describe_state_machine", "list_tags_for_resource"),
+)
 """Calls that a run makes many of, and that would otherwise end every run before it did anything."""
 
 BEFORE = ("crash-before", "throttled", "error-before")
@@ -24,8 +30,15 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
         "query": ("crash-before", "throttled", "error-before", "crash-after"),
         "put_item": (*BEFORE, *AFTER),
         "delete_item": (*BEFORE, *AFTER),
+        "list_state_machines": ("crash-before", "throttled", "error-before", "crash-after", "stale"),
+        "describe_state_machine": ("crash-before", "throttled", "error-before", "crash-after", "stale"),
+        "list_tags_for_resource": ("crash-before", "throttled", "error-before", "crash-after"),
+        "create_state_machine": (*BEFORE, *AFTER, "conflicting"),
+        "update_state_machine": (*BEFORE, *AFTER, "conflicting"),
+        "delete_state_machine": (*BEFORE, *AFTER, "conflicting"),
     },
     "api": {
+        "query": ("crash-before", "throttled", "error-before", "crash-after"),
         "get_item": ("crash-before", "throttled", "error-before", "crash-after"),
         "transact_write_items": (*BEFORE, *AFTER, "conflict"),
     },
@@ -73,6 +86,14 @@ CIRCUMSTANCES = (
     "edit refused: too many at once",
     "precondition failed",
     "does not fit one rule",
+    "flow deleted",
+    "flow deleted while it is named",
+    "route to a flow",
+    "flow that can have no machine",
+    "request repeated",
+    "machine being deleted",
+    "machine deleted by hand",
+    "machine changed by hand",
 )
 
 

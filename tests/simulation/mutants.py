@@ -37,6 +37,9 @@ RULES = "signalbox.aws.rules"
 STORE = "signalbox.aws.store"
 EFFECTIVE = "signalbox.effective"
 OVERRIDES = "signalbox.overrides"
+MACHINES = "signalbox.reconcile.machines"
+STATES = "signalbox.aws.machines"
+FLOW_EDITS = "signalbox.flow_edits"
 
 MUTANTS = (
     Mutant("no retry", CALLS, "if not error.retryable or attempt == ATTEMPTS:", "if True:"),
@@ -148,6 +151,69 @@ MUTANTS = (
         EFFECTIVE,
         'return is_("kept", edit.config)',
         'return is_("kept", edit.config or declared)',
+    ),
+    Mutant(
+        "a flow in use is deleted", FLOW_EDITS, "if users := sorted(_users(store, flow_id)):\n", "if users := []:\n"
+    ),
+    Mutant(
+        "a delete does not notice a route",
+        FLOW_EDITS,
+        "store.commit([Delete(flow_unchanged(item))])",
+        "store.commit([Delete(Unchanged(FLOW, flow_id, {PK: FLOW}))])",
+    ),
+    Mutant(
+        "a route is not counted by its flow",
+        OVERRIDES,
+        'Put({**item, "Named": item["Named"] + 1}, flow_unchanged(item))',
+        'Unchanged(FLOW, item[SK], {"Origin": item["Origin"]})',
+    ),
+    Mutant(
+        "a route does not notice that its flow goes",
+        OVERRIDES,
+        "(*_writes(items, item, history), *naming)",
+        "_writes(items, item, history)",
+    ),
+    Mutant(
+        "a repeat is a new request", FLOW_EDITS, "if request and answered and", "if False and request and answered and"
+    ),
+    Mutant("machines have no tags", STATES, "tags=made", "tags=[]"),
+    Mutant(
+        "machines are not paged",
+        STATES,
+        'Page(answer["stateMachines"], answer.get("nextToken"))',
+        'Page(answer["stateMachines"], None)',
+    ),
+    Mutant("foreign machines are adopted", MACHINES, "and not self._is_ours(wanted.arn, wanted.tags)", "and False"),
+    Mutant(
+        "foreign machines are deleted",
+        MACHINES,
+        "if tags_of(names.stack, flow_id).items() <= tags.items() and names.machine(flow_id) == name:",
+        "if True:",
+    ),
+    Mutant(
+        "a machine goes before its rules",
+        RECONCILER,
+        "self._flows.put_new()",
+        "self._flows.put_new(), self._flows.remove(set)",
+    ),
+    Mutant("a machine goes from under a rule that stays", MACHINES, "if flow_id in used:", "if False:"),
+    Mutant(
+        "rules are written before their machines",
+        RECONCILER,
+        "wanted(self._store, self._bus, self._flows.absent())",
+        "wanted(self._store, self._bus)",
+    ),
+    Mutant("a changed machine is not seen", MACHINES, "change = bool(differs(wanted, live))", "change = False"),
+    Mutant("machines are looked at once", RECONCILER, "self._flows.check()", "pass"),
+    Mutant("a machine that is being deleted counts", MACHINES, 'if live.get("status") == DELETING:', "if False:"),
+    Mutant("a machine keeps its type", MACHINES, "        if other:\n", "        if False:\n"),
+    Mutant("machines stay after a release", MACHINES, "if RELEASE in store.control:", "if False:"),
+    Mutant("what machines are is not noted", MACHINES, "self._store.put(item)", "pass"),
+    Mutant(
+        "what machines are is noted each time",
+        MACHINES,
+        'if was is None or {**item, "At": ""} != {**was, "At": ""}:',
+        "if True:",
     ),
 )
 

@@ -20,18 +20,18 @@ from signalbox.aws.rules import EventBridgeRules
 from signalbox.aws.store import BusyError, DynamoStore, StoreError, read_store
 from signalbox.classic import ROUTER, RULES_PER_BUS, TARGETS_PER_RULE, mark, rule_of
 from signalbox.effective import Policy, effective_config, plan, stored
-from signalbox.flows import Names
 from signalbox.model import Event, Route, route_from_config
 from signalbox.names import rule_name
-from signalbox.overrides import Edit, PreconditionFailed, Refused, apply_edit, make_edit
+from signalbox.overrides import Edit, PreconditionFailed, Refused, apply_edit, make_edit, named_flows
 from signalbox.problems import errors
-from signalbox.reconcile import FAILED, IN_STEP, KEPT_OLD, Bus, Plant, Reconciler, Report, clashes
+from signalbox.reconcile import FAILED, IN_STEP, KEPT_OLD, Bus, Reconciler, Report, clashes
 from signalbox.reconcile.calls import ATTEMPTS
 from signalbox.reconcile.ports import RETRYABLE, RulesError
 from signalbox.store import (
     CONTROL,
     DECISION,
     EVENTS,
+    FLOW,
     FREEZE,
     GONE,
     HISTORY,
@@ -53,12 +53,12 @@ from signalbox.store import (
 from tests.simulation import oracle
 from tests.simulation.cloud import Cloud, DynamoClient, EventsClient, Image, Key, StatesClient
 from tests.simulation.faults import Faults
+from tests.simulation.flows import PLANT, Flows
 from tests.simulation.scheduling import Actor, Scheduler
 
 STACK = "dev"
 TABLE = "dev-store"
 DLQ = "arn:aws:sqs:eu-central-1:1:dev-undelivered"
-PLANT = Plant(Names(STACK, "eu-central-1", "1", "https://sqs/dev-undelivered"), "arn:role", "arn:logs:*")
 EVENT_IDS = ("outage", "ride.wait")
 ROUTES = ("a", "b", "c", "x")
 TOPICS = tuple(f"t{n}" for n in range(1, 8))
@@ -229,6 +229,7 @@ class World:
         self.at_revision = -1
         self.pending = 0
         self.foreign = self._foreign_rules()
+        self.flows = Flows(Random(rng.random()), self.cloud, self.faults, self.store, self.clock)
         self.hands = self.words = 0
         self.half_deployed = False
         """A deploy died, and the engine's state has not been refreshed since: it may be wrong about any rule."""
@@ -268,6 +269,10 @@ class World:
         if self.pending and self.rng.random() < 0.35:
             self._deliver()
             return
+        if self.flows.on and self.rng.random() < 0.4:
+            if not (self.races and self._flow_race()):
+                self._start("api", lambda actor: self.flows.act(actor.name))
+            return
         what = self.rng.choices(("edit", "deploy", "schedule", "hand", "control"), self.weights)[0]
         if what == "edit":
             if "deploy" in running:
@@ -294,6 +299,17 @@ class World:
             for _ in range(self.rng.randint(0, 20)):
                 if self.scheduler.active:
                     self._step()
+
+    def _flow_race(self) -> bool:
+        """One deletes a flow that nobody names while another makes a route name it. False: there is no such flow."""
+        free = [flow_id for flow_id in self.flows.there() if not self._is_named(flow_id)]
+        if not free:
+            return False
+        self.faults.hit("flow deleted while it is named")
+        flow_id = self.rng.choice(free)
+        self._start("api", lambda _: self.flows.delete(flow_id))
+        self._start("api", lambda actor: self._edit(actor, flow_id))
+        return True
 
     def _start(self, kind: str, main: Callable[[Actor], None]) -> Actor:
         self.count += 1
@@ -344,7 +360,11 @@ class World:
         if self.rng.random() < 0.3:
             # Somebody pulled the run-time edits into the files.
             events = {
-                event_id: {name: dict(config) for name, config in self._effective(event_id).items()}
+                event_id: {
+                    name: dict(config)
+                    for name, config in self._effective(event_id).items()
+                    if not named_flows([config])  # of those made at run time, which definitions cannot name
+                }
                 for event_id in last.events
                 if self._declared(event_id) is not None
             }
@@ -393,7 +413,7 @@ class World:
                 revision.parsed(),
                 snapshot,
                 Policy(choice),  # type: ignore[arg-type]
-                targets=revision.targets(),
+                targets=revision.targets() | {("flow", flow_id) for flow_id in snapshot.flows},
                 rules_quota=RULES_PER_BUS,
             )
             self._check_conflicts(snapshot, revision, choice, made, trace)
@@ -622,13 +642,16 @@ class World:
 
     # -- actors: the API
 
-    def _edit(self, actor: Actor) -> None:
+    def _edit(self, actor: Actor, flow_id: str | None = None) -> None:
         event_id = self.rng.choice(self.edited_events)
         try:
             items = self.store.event_items(event_id)
             if items is None:
                 return
             posted = self._posted(event_id, items.routes())
+            for name in sorted(posted)[:1] if flow_id else ():
+                targets = [each for each in posted[name]["targets"] if "flow" not in each][:4]
+                posted[name] = {**posted[name], "targets": [*targets, {"flow": flow_id}]}
             if_match = items.etag() if self.rng.random() < 0.5 else None
             read = (items.override["Revision"] if items.override else 0, items.declared["RoutingConfig"])
             self.posting[actor.name] = (event_id, posted, read if if_match else None)
@@ -636,7 +659,9 @@ class World:
             outcome = make_edit(
                 self.store,
                 event_id,
-                lambda now: apply_edit(now, posted, who=actor.name, when=when, if_match=if_match),
+                lambda now: apply_edit(
+                    now, posted, who=actor.name, when=when, if_match=if_match, flows=self._flow_items(posted)
+                ),
                 sleep=self.clock.sleep,
                 jitter=self.faults._rng.random,
             )
@@ -644,7 +669,7 @@ class World:
             if self.faults.rate == 0:
                 raise Violation("an edit gave up although nothing was wrong") from failure
             return
-        except StoreError:
+        except (StoreError, LookupError):
             return
         if isinstance(outcome, PreconditionFailed):
             self.faults.hit("precondition failed")
@@ -652,6 +677,13 @@ class World:
             self.faults.hit("edit refused: too many at once")
         if isinstance(outcome, Edit) and outcome.revision > self.oracle.revisions.get(event_id, 0):
             raise Violation(f"{event_id}: revision {outcome.revision} was answered but is not in the store")
+
+    def _flow_items(self, posted: Mapping[str, Config]) -> list[dict[str, Any]]:
+        """The items of the flows that an edit names. Raises LookupError: one is not there, and the edit is refused."""
+        found = [self.store.get(FLOW, flow_id) for flow_id in sorted(named_flows(posted.values()))]
+        if None in found:
+            raise LookupError
+        return [item for item in found if item]
 
     def _posted(self, event_id: str, routes: Mapping[str, Any]) -> dict[str, Config]:
         topics = tuple(sk for pk, sk in self.cloud.items if pk == TARGET and sk in TOPICS)
@@ -674,6 +706,9 @@ class World:
                 posted[name] = {**posted[name], "targets": few}
             elif topics:
                 posted[name] = self._config(topics)
+            if (flows := self.flows.there()) and name in posted and self.rng.random() < 0.5:
+                targets = [each for each in posted[name]["targets"] if "flow" not in each][:4]
+                posted[name] = {**posted[name], "targets": [*targets, {"flow": self.rng.choice(flows)}]}
         return {name: route_from_config("", name, config).config() for name, config in posted.items()}
 
     # -- actors: the reconciler
@@ -742,6 +777,7 @@ class World:
             if (CONTROL, FREEZE) in self.cloud.items:
                 return
             self._check_rules(report, "after a settled run")
+            self.flows.check(report, "after a settled run")
 
     # -- operators
 
@@ -750,7 +786,12 @@ class World:
         return [name for name in names if name in self.cloud.rules and name not in self.foreign]
 
     def _hand(self) -> None:
-        """Somebody changes our rules in the console."""
+        """Somebody changes our rules in the console, or a state machine."""
+        if self.rng.random() < 0.3 and self.flows.hand():
+            self.hands += 1
+            for trace in self.traces:
+                self.others_wrote[trace] = self.cloud.tick
+            return
         ours = self._ours()
         if not ours:
             return
@@ -844,7 +885,18 @@ class World:
             self._edited(actor, sk, from_attributes(new))
         if pk in (EVENTS, DECISION) and actor and actor.name in self.traces:
             self._maybe_applied(sk, self.traces[actor.name])
+        if pk == FLOW:
+            self.pending += 1
+            self.flows.item_written(key, new, self._is_named)
         self._store_written(sk if pk in (EVENTS, OVERRIDE, DECISION) else None)
+
+    def _is_named(self, flow_id: str) -> bool:
+        """Does an edit that must be live name the flow?"""
+        return any(
+            edit.config and flow_id in named_flows([edit.config])
+            for (event_id, _), edit in self.oracle.edits.items()
+            if event_id not in self.uncertain
+        )
 
     def _store_written(self, event_id: str | None) -> None:
         self.cloud.tick += 1
@@ -872,6 +924,7 @@ class World:
                 and len(_ids(config) | _ids(posted[name])) > TARGETS_PER_RULE
             ):
                 raise Violation(f"{event_id}/{name}: {posted[name]} was accepted over {config}: both do not fit a rule")
+        self.flows.posted(posted)
         self.oracle.edited(event_id, posted, declared)
         self.accepted[event_id] += 1
         self.pending += 1
@@ -903,7 +956,13 @@ class World:
     # -- what must hold at every step
 
     def machine_written(self, name: str, operation: str) -> None:
-        """Nothing yet."""
+        actor = self.scheduler.current
+        who = actor.name if actor else "quiet"
+        for each in self.traces:
+            if each != who:
+                self.others_wrote[each] = self.cloud.tick
+        misled = who in self.traces and self.traces[who].stale
+        self.flows.machine_written(name, operation, excused=misled or len(self.traces) > 1)
 
     def rule_written(self, rule: str, operation: str) -> None:
         actor = self.scheduler.current
@@ -919,6 +978,9 @@ class World:
             watched.excused = True
         if not watched.excused:
             self._check_step(rule, watched, f"{who}: after {operation}")
+        alone = len(self.traces) == 1 and actor is not None and actor.kind == "reconciler"
+        if operation == "put_targets" and alone and not self.traces[who].stale:
+            self.flows.rule_written(rule, who)
         current = watched.versions[-1][1] if watched.versions else None
         if len(writers) <= 1 and self._is_live(rule, current):
             # Not from now: the writer may be on its way to what it read when it began.
@@ -983,6 +1045,7 @@ class World:
             del self.cloud.items[CONTROL, RELEASE]
         report = self._settle()
         self._check_rules(report, "in the end")
+        self.flows.check_end(report)
         self._check_sync(report)
         self._check_history()
         for name, state in self.foreign.items():
@@ -1032,7 +1095,7 @@ class World:
                 if rule in self.foreign:
                     if config and state != FAILED:
                         raise Violation(f"{when}: {rule} is foreign, but that is not reported: {state}")
-                elif config and self._missing(config):
+                elif config and self._missing(config, report):
                     self.faults.hit("target missing")
                     if state != KEPT_OLD:
                         raise Violation(f"{when}: {rule} has a target that is missing, but is reported as {state}")
@@ -1048,8 +1111,15 @@ class World:
                 elif config and state != IN_STEP:
                     raise Violation(f"{when}: {rule} is in step, but reported as {state}")
 
-    def _missing(self, config: Config) -> bool:
-        return any((TARGET, name) not in self.cloud.items for target in config["targets"] for name in target.values())
+    def _missing(self, config: Config, report: Report | None = None) -> bool:
+        """Does it name a target that is not there, or by `report` a flow that has no machine?"""
+        return any(
+            (report is not None and self.flows.missing(name, report))
+            if kind == "flow"
+            else (TARGET, name) not in self.cloud.items
+            for target in config["targets"]
+            for kind, name in target.items()
+        )
 
     def _check_sync(self, report: Report) -> None:
         for event_id in EVENT_IDS:
