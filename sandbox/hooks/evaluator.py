@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 DEPTH = 100
-SECONDS = 3.0
+SECONDS = 5.0
 VALUE_BYTES = 6_990_256
 RANGE = 360_145
 MEMORY_BYTES = 1 << 30
@@ -48,8 +48,8 @@ class TooLarge(Exception):
 def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
     """The value of `expression`. Raises EvaluationError."""
     try:
-        value = _engine(expression).evaluate(None, _bound(variables))
-        if value is None and not _engine(f"$exists(({expression}))").evaluate(None, _bound(variables)):
+        value = engine(expression).evaluate(None, _bound(variables))
+        if value is None and not engine(f"$exists(({expression}))").evaluate(None, _bound(variables)):
             raise EvaluationError(NOTHING)
         if len(json.dumps(value, ensure_ascii=False, default=_no_json)) > VALUE_BYTES:
             raise TooLarge
@@ -69,7 +69,7 @@ def evaluate(expression: str, variables: Mapping[str, Any]) -> Any:
 def check(expression: str) -> str | None:
     """Why the text is no JSONata; None: it is."""
     try:
-        _engine(expression)
+        engine(expression)
     except RecursionError:
         return STACK
     except Exception as error:  # noqa: BLE001 as above
@@ -81,13 +81,29 @@ class EvaluationError(Exception):
     """An expression that gives no value; the text says why, as Step Functions does."""
 
 
-def _engine(expression: str) -> Any:
-    from jsonata import Jsonata
+def engine(expression: str) -> Any:
+    """The expression read, with Step Functions' functions, and its limit of depth. Raises the engine's JException."""
+    from jsonata import Jsonata, jexception
 
-    engine = Jsonata(expression, stack=DEPTH)
+    read = Jsonata(expression)
     for name, function in _FUNCTIONS.items():
-        engine.register_lambda(name, function)
-    return engine
+        read.register_lambda(name, function)
+    # The engine's own counter forgets to come up again from objects with several fields.
+    depth = 0
+
+    def enter(*_: Any) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEPTH:
+            raise jexception.JException("D1011", -1)
+
+    def leave(*_: Any) -> None:
+        nonlocal depth
+        depth -= 1
+
+    read.environment.set_evaluate_entry_callback(enter)
+    read.environment.set_evaluate_exit_callback(leave)
+    return read
 
 
 def _bound(variables: Mapping[str, Any]) -> dict[str, Any]:

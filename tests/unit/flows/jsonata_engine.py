@@ -1,22 +1,19 @@
 """JSONata as Step Functions evaluates it, for tests: with what it adds, and no deeper."""
 
-import json
 import sys
 from typing import Any
 
-from sandbox.hooks.evaluator import DEPTH
+from sandbox.hooks.evaluator import engine
 
 
 def evaluate(expression: str, states: dict[str, Any], **variables: Any) -> Any:
     """What `expression` gives in a state with these `$states` and variables. Raises JException and the like."""
     limit = sys.getrecursionlimit()
-    from jsonata import Jsonata
+    import jsonata  # noqa: F401 its import sets the limit for all
 
     sys.setrecursionlimit(max(limit, 3000))
     try:
-        engine = Jsonata(expression, timeout=5000, stack=DEPTH)
-        engine.register_lambda("parse", json.loads)
-        return engine.evaluate(None, {"states": states, **variables})
+        return engine(expression).evaluate(None, {"states": states, **variables})
     finally:
         sys.setrecursionlimit(limit)
 

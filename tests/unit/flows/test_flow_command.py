@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from signalbox.cli.flow import flow
 
+SEEN = '{"source": "s", "detail-type": "seen", "detail": {}}'
 GOOD = "input: seen\nsteps:\n  - {name: look, function: look-up}\n"
 
 
@@ -87,7 +88,7 @@ def project(mappings: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = mappings.parent
     (root / "Pulumi.yaml").write_text("name: park\n")
     (root / "Pulumi.dev.yaml").write_text("config: {aws:region: eu-west-1}\n")
-    (root / "event.json").write_text('{"source": "s", "detail-type": "seen", "detail": {}}')
+    (root / "event.json").write_text(SEEN)
     monkeypatch.chdir(root)
     for name in (
         "AWS_ENDPOINT_URL",
@@ -129,7 +130,9 @@ def test_the_sandbox_is_not_taken_for_an_account(project: Path, monkeypatch: pyt
     assert "unset AWS_ENDPOINT_URL" in result.stderr
 
 
-@pytest.mark.parametrize(("content", "said"), [("[]", "got: 0; allowed: 1"), ("{}", "this is no event")])
+@pytest.mark.parametrize(
+    ("content", "said"), [(f"[{SEEN}, {SEEN}]", "got: 2; allowed: 1"), ("[]", "no event"), ("{}", "this is no event")]
+)
 def test_one_event_is_run(project: Path, monkeypatch: pytest.MonkeyPatch, content: str, said: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     (project / "event.json").write_text(content)
