@@ -24,8 +24,11 @@ class ApiError(click.ClickException):
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status = status
         lines = [f"{problem.get('title', 'the API failed')} ({status})"]
-        if problem.get("detail"):
-            lines.append(str(problem["detail"]))
+        # API Gateway's own answers have a `message`, and those of IAM name what is missing.
+        if said := problem.get("detail") or problem.get("message") or problem.get("Message"):
+            lines.append(str(said))
+        if status == HTTPStatus.FORBIDDEN:
+            lines.append("fix: use credentials that have the stack's operator policy (docs/api.md)")
         for fault in problem.get("errors", ()):
             said = [fault.get("path", ""), fault.get("what", "")]
             rest = [f"{key}: {fault[key]}" for key in ("got", "allowed", "fix") if fault.get(key)]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,8 +47,14 @@ _TROUBLE = ("out_of_step", "errors", "flows_out_of_step", "machines_error")
 @click.option("--why", default="", help="For whoever wonders why nothing changes.")
 def freeze(stack_name: str | None, config_file: Path | None, why: str) -> None:
     """Stop the reconciler, for an incident: run-time edits are stored, and no rule is written until `thaw`."""
-    _say(read_stack(stack_name, config_file), FREEZE, why)
-    click.echo("frozen; python -m signalbox thaw goes on")
+    stack = read_stack(stack_name, config_file)
+    with _talking():
+        there = _store(stack).get(CONTROL, FREEZE)
+        if there is None:
+            _store(stack).put(control_item(FREEZE, at=_now(), by=_caller(stack), why=why))
+            click.echo("frozen; python -m signalbox thaw goes on")
+            return
+    click.echo(f"frozen already, since {there['At']} by {there['By']}{_because(there)}; thaw goes on")
 
 
 @click.command()
@@ -122,9 +128,8 @@ def _wait_until_empty(stack: Stack) -> None:
         time.sleep(1)
 
 
-def _say(stack: Stack, word: str, why: str = "") -> None:
-    with _talking():
-        _store(stack).put(control_item(word, at=_now(), by=_caller(stack), why=why))
+def _because(word: Mapping[str, Any]) -> str:
+    return f" ({word['Why']})" if word.get("Why") else ""
 
 
 def _reconcile(stack: Stack) -> dict[str, Any]:

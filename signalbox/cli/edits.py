@@ -14,7 +14,7 @@ from signalbox.cli.console import show_problems, show_table
 from signalbox.cli.stack import Stack, read_stack, stack_options
 from signalbox.definitions.yaml12 import read_text
 from signalbox.problems import DefinitionError
-from signalbox.store import HISTORY
+from signalbox.store import EVENTS, HISTORY
 
 TRIES = 5
 """How often a switch is tried when others edit the same event."""
@@ -79,7 +79,8 @@ def edit(event: str, stack_name: str | None, config_file: Path | None, url: str 
 @_api_options
 def disable(route: str, stack_name: str | None, config_file: Path | None, url: str | None, token: str | None) -> None:
     """Switch a route off: its rule stays, and takes no events."""
-    _switch(_api(stack_name, config_file, url, token), route, on=False)
+    named = _named(route)
+    _switch(_api(stack_name, config_file, url, token), *named, on=False)
 
 
 @click.command()
@@ -87,7 +88,8 @@ def disable(route: str, stack_name: str | None, config_file: Path | None, url: s
 @_api_options
 def enable(route: str, stack_name: str | None, config_file: Path | None, url: str | None, token: str | None) -> None:
     """Switch a route on."""
-    _switch(_api(stack_name, config_file, url, token), route, on=True)
+    named = _named(route)
+    _switch(_api(stack_name, config_file, url, token), *named, on=True)
 
 
 @click.command()
@@ -123,10 +125,15 @@ def revert(
     _post(api, event, found[revision], api.get("event", event).etag)
 
 
-def _switch(api: Api, route_id: str, *, on: bool) -> None:
-    event, slash, name = route_id.partition("/")
-    if not slash or not name:
+def _named(route_id: str) -> tuple[str, str]:
+    event, _, name = route_id.partition("/")
+    if not event or not name or "/" in name:
         raise click.UsageError(f"a route is said as EVENT/ROUTE; got: {route_id}")
+    return event, name
+
+
+def _switch(api: Api, event: str, name: str, *, on: bool) -> None:
+    route_id = f"{event}/{name}"
     for attempt in range(1, TRIES + 1):
         answer = api.get("event", event)
         routes = answer.body["routes"]
@@ -154,10 +161,11 @@ def _post(api: Api, event: str, routes: Routes, etag: str | None) -> None:
 def _history(stack: Stack, event: str) -> list[dict[str, Any]]:
     from signalbox.aws.store import DynamoStore, StoreError
 
+    store = DynamoStore(stack.session().client("dynamodb"), stack.store)
     try:
-        items = list(
-            DynamoStore(stack.session().client("dynamodb"), stack.store).partition(HISTORY, prefix=f"{event}#")
-        )
+        items = list(store.partition(HISTORY, prefix=f"{event}#"))
+        if not items and store.get(EVENTS, event) is None:
+            raise click.ClickException(f"there is no event {event}; python -m signalbox status lists all")
     except StoreError as error:
         raise click.ClickException(str(error)) from error
     return [

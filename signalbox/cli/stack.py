@@ -53,10 +53,21 @@ class Stack:
         return f"arn:{partition}:sqs:{region}:{account}:{physical(self.name, 'undelivered', 80)}"
 
     def session(self) -> Any:
-        """A boto3 session for the stack's region and profile, as its provider's configuration says."""
-        import boto3  # a third of a second that commands without AWS need not wait for
+        """A boto3 session for the stack's region and profile, as its provider's configuration says.
 
-        return boto3.Session(region_name=self.config.get("aws:region"), profile_name=self.config.get("aws:profile"))
+        Raises click.ClickException where there is no such profile or no region.
+        """
+        import boto3  # a third of a second that commands without AWS need not wait for
+        from botocore.exceptions import BotoCoreError
+
+        profile = self.config.get("aws:profile")
+        try:
+            session = boto3.Session(region_name=self.config.get("aws:region"), profile_name=profile)
+        except BotoCoreError as error:
+            raise click.ClickException(f"{error}; fix: log in, or pulumi config set aws:profile <profile>") from error
+        if session.region_name is None:
+            raise click.ClickException("no AWS region; fix: pulumi config set aws:region <region>, or set AWS_DEFAULT_REGION")
+        return session
 
 
 def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:

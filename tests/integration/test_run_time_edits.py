@@ -339,12 +339,11 @@ def test_where_the_definitions_win_the_rules_are_right_at_the_end_of_the_up(stac
     # It knows nothing of a route that was made at run time, whose event the definitions lose.
     stack.edit("outage", lambda routes: routes.update(information=new))
     until(lambda: stack.targets("outage.information") == sms)
-    file = stack.mappings / "events" / "outage.yaml"
-    text = file.read_text()
-    file.unlink()
-    for other in list((stack.mappings / "flows").glob("*.yaml")):
-        if "outage" in other.read_text():
-            other.unlink()
+    files = [stack.mappings / "events" / "outage.yaml"]
+    files += [flow for flow in (stack.mappings / "flows").glob("*.yaml") if "input: outage" in flow.read_text()]
+    texts = [file.read_text() for file in files]
+    for file in files:
+        file.unlink()
     going, reconciling = time.monotonic(), threading.Event()
 
     def reconcile() -> None:
@@ -371,7 +370,8 @@ def test_where_the_definitions_win_the_rules_are_right_at_the_end_of_the_up(stac
     assert stack.changes() == {}
 
     # The event comes back.
-    file.write_text(text)
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
     stack.up()
     assert stack.targets("outage.call-maintenance") == sms
     assert stack.api().get("event", "outage").body["id"] == "outage"
