@@ -20,7 +20,8 @@ Patterns are the whole pattern of a rule (`{"source": [...], "detail": {...}}`),
 event's fields, so a pattern on `detail` alone can be checked or matched against a detail.
 
 PatternError (`reason` in EventBridge's words, `path`, `pointer`, `line`, `column`) and EventError, both ValueErrors,
-are all that is raised for what is wrong with an input.
+are all that is raised for what is wrong with an input. EventError also ends what would take long: 0.1 s of CPU is the
+most for a pattern of 4 KB and an event of 256 KB.
 
 The reference is AWS's own matcher, event-ruler 2.1.0; tests/conformance compares and lists where we differ on purpose.
 """
