@@ -92,7 +92,9 @@ POLLER_SECONDS = 5.0
 STREAM_SECONDS = 2.5
 """An edit may take this long to start the reconciler: after a failure the poller of the stream waits for a second."""
 DENIED_SECONDS = 1.5
-"""So long after the last look it is looked whether a flow was denied something."""
+"""So long after the last look it is looked whether a flow was denied something, or the reconciler fails."""
+TRIES = 3
+"""So often the reconciler may fail on the same edits."""
 PATIENCE_SECONDS = 120.0
 """For all that is under way to end."""
 
@@ -490,7 +492,8 @@ class ParkCheck:
         while time.monotonic() < until:
             if time.monotonic() > denied_at:
                 denied_at = time.monotonic() + DENIED_SECONDS
-                if _denied(read(self._emulator, since)):  # it would be tried again for minutes
+                received = read(self._emulator, since)
+                if _denied(received) or self._gives_up(mark, received):  # it would be tried again for minutes
                     return self._look(mark, since, answers, to_the_end)
             now = self._emulator.records.stat().st_size
             if now != size or self._emulator.get("/_signalbox/pending")["pending"]:
@@ -510,6 +513,12 @@ class ParkCheck:
                 return self._look(mark, since, answers, to_the_end)
             time.sleep(POLL_SECONDS)
         raise AssertionError(f"work is still under way after {PATIENCE_SECONDS} s")
+
+    def _gives_up(self, mark: str, received: Received) -> bool:
+        """Has the reconciler failed on the check's edits again and again?"""
+        runs = received.of("function", function=f"{self._bus}-{RECONCILER}")
+        mine = [run for run in runs if mark in json.dumps(run["event"].get("Records"))]
+        return sum("error" in run or '"batchItemFailures": [{' in json.dumps(run["result"]) for run in mine) >= TRIES
 
     def _patience(self, failed: Sequence[str], answers: Mapping[str, int], waiting: int) -> float:
         """For how long it must be quiet until nothing more can come."""
