@@ -6,6 +6,7 @@ Checks collect `Problem`s and go on, so that a person sees all faults at once; w
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from heapq import nsmallest
 from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
@@ -68,5 +69,28 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     known = list(known)
     # difflib is case-sensitive, and people are not.
-    close = [each for each in known if each.casefold() == word.casefold()] or get_close_matches(word, known, n=1)
+    close = [each for each in known if each.casefold() == word.casefold()]
+    close = close or get_close_matches(word[:_WORD], _likely(word[:_WORD], known), n=1)
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+_WORD = 100
+"""Characters of a word that are compared."""
+_LIKELY = 12
+"""Words that it is worth to compare with: difflib takes its time, and somebody may have written nothing but typos."""
+
+
+def _likely(word: str, known: list[str]) -> list[str]:
+    """Those of `known` that begin or end most like `word`, or are as long."""
+    if len(known) <= _LIKELY:
+        return known
+
+    def unlike(each: str) -> tuple[int, int]:
+        return -max(_common(word, each), _common(word[::-1], each[::-1])), abs(len(word) - len(each))
+
+    return nsmallest(_LIKELY, known, key=unlike)
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -15,6 +15,7 @@ from signalbox.api.answers import Rejection, no_such
 from signalbox.classic import ROUTER
 from signalbox.definitions.meta import shown
 from signalbox.definitions.places import Document
+from signalbox.definitions.sayable import check_sayable
 from signalbox.flow_edits import Checked, Deleted, OtherRequest, Request, Saved
 from signalbox.model import Event
 from signalbox.overrides import PreconditionFailed, Refused
@@ -69,6 +70,8 @@ def checked(flow: Posted, registry: Registry, events: Mapping[str, Event]) -> Ch
     """The definition, found right. Raises Rejection with every fault."""
     from signalbox.flows import read_flow  # JSONata's parser: only who posts a flow waits for it
 
+    if faults := check_sayable(Document(flow.document)):
+        raise Rejection(HTTPStatus.UNPROCESSABLE_ENTITY, "this flow cannot be made", errors=faults)
     flow_id = flow.id if isinstance(flow.id, str) else ""
     _, faults = read_flow(flow_id, Document(flow.document), registry, events, runtime=True)
     if wrong := [replace(each, got=shown(flow.id), path="id") for each in faults if each.code == "flow-id"]:

@@ -1,5 +1,7 @@
 """Patterns in definitions: what EventBridge refuses of them, and what would not survive the way to EventBridge."""
 
+import math
+import sys
 from collections.abc import Callable, Iterator
 
 from signalbox import patterns
@@ -66,15 +68,20 @@ def changed_numbers(document: Document, code: str, *, fractions: bool = True) ->
                 allowed=f"up to 15 digits, or what float64 holds exactly (this would become {value!r})",
                 fix="round it, or let the producer send it as text, and quote it here",
             )
-        if isinstance(value, int) and abs(value) > EXACT and int(float(value)) != value:
+        if isinstance(value, int) and abs(value) > EXACT and (held := _held(value)) != value:
             yield document.problem(
                 code,
                 "this number would be changed on its way to AWS",
                 path,
-                got=str(value),
-                allowed=f"integers up to 2^53, or what float64 holds exactly (this would become {int(float(value))})",
+                got=shown(value),
+                allowed=f"integers up to 2^53, or what float64 holds exactly (this would become {held})",
                 fix="let the producer send it as text, and quote it here",
             )
+
+
+def _held(value: int) -> int | float:
+    """What float64 makes of an integer."""
+    return int(float(value)) if abs(value) <= sys.float_info.max else math.inf
 
 
 def _numbers(value: Json, path: Path) -> Iterator[tuple[Path, int | float]]:

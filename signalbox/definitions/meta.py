@@ -37,6 +37,8 @@ _ROOTS: dict[MetaSchema, str] = {
 }
 _SHOWN = 100
 """Characters of a value in a message."""
+_UNKNOWN_KEYS = 50
+"""Unknown keys of one mapping that are told."""
 _MISSING = {
     "schema": "`schema: {}` accepts every detail",
     "targets": "`targets: [{<kind>: <name>}]`",
@@ -94,10 +96,12 @@ def _problems(document: Document, error: jsonschema_rs.ValidationError) -> Itera
         yield path, document.problem("form-name", what, path, got=shown(kind.error.instance), allowed=allowed)
     elif kind.name == "additionalProperties":
         known = list(home.get("properties", ()))
-        for key in kind.unexpected:
+        for key in kind.unexpected[:_UNKNOWN_KEYS]:
             what, fix = f"unknown key {key!r}", did_you_mean(key, known)
             where = (*path, key)
             yield where, document.problem("form-unknown-key", what, where, allowed=", ".join(known), fix=fix)
+        if (left := len(kind.unexpected) - _UNKNOWN_KEYS) > 0:
+            yield path, document.problem("form-unknown-key", f"{left} more unknown keys", path)
     elif kind.name == "required":
         what, fix = f"the key {kind.property!r} is missing", _MISSING.get(kind.property, "")
         yield path, document.problem("form-missing-key", what, path, fix=fix)

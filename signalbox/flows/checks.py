@@ -40,6 +40,9 @@ from signalbox.registry import Registry
 
 STEPS = 200
 """Steps of a flow, those inside others included, and branches."""
+MAPPINGS = 3 * STEPS
+PARTS = 20 * STEPS
+"""Mappings, and keys and values, of a definition without its patterns: more than STEPS steps have."""
 WORDS = 5_000
 """Names, numbers and signs of all expressions of a flow."""
 NESTING = 5
@@ -91,6 +94,8 @@ def read_flow(
             )
         )
         return None, problems
+    if (fault := _too_many_parts(document)) is not None:
+        return None, [*problems, fault]
     problems += check_form(document, "flow")
     if errors(problems):
         return None, problems
@@ -503,6 +508,29 @@ def _integer_problems(document: Document, value: Json, path: Path) -> Iterator[P
             yield from _integer_problems(document, inner, (*path, index))
     elif isinstance(value, float):
         yield document.problem("form-type", "this must be written as an integer", path, got=json.dumps(value))
+
+
+def _too_many_parts(document: Document) -> Problem | None:
+    """A definition of more parts than one of STEPS steps has: not to be looked at part by part. Patterns are apart."""
+    mappings = parts = 0
+    waiting = [document.value]
+    while waiting:
+        value = waiting.pop()
+        parts += 1
+        if isinstance(value, dict):
+            mappings += 1
+            parts += len(value)
+            waiting += (inner for key, inner in value.items() if key not in ("filter", "pattern"))
+        elif isinstance(value, list):
+            waiting += value
+        if mappings > MAPPINGS or parts > PARTS:
+            return document.problem(
+                "flow-steps",
+                "too many steps and branches",
+                allowed=f"at most {STEPS} steps and branches",
+                fix="make two flows of it, one emitting an event for the other",
+            )
+    return None
 
 
 def _no_text(value: Json) -> Path | None:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -367,6 +368,44 @@ def test_what_cannot_be_a_flow_is_refused_with_the_reason_and_nothing_is_stored(
     if status == 422:
         assert path in [each.get("path", "") for each in document["errors"]]
     assert world.table.items == before
+
+
+NAMES = 300
+GIANTS: dict[str, Any] = {
+    "unknown functions": steps(*({"name": f"s{n}", "function": f"functoin-{n}"} for n in range(100))),
+    "unknown events": steps(*({"name": f"s{n}", "emit": f"evnet-{n}"} for n in range(100))),
+    "many steps": steps(*[{"name": 1}] * 10_000),
+    "many numbers": '{"steps": [' + ",".join(["1"] * 60_000) + "]}",
+    "many keys": {f"k{n}": 1 for n in range(10_000)},
+    "many keys of a step": steps({f"k{n}": 1 for n in range(10_000)}),
+    "many branches": steps({"name": "a", "choose": [{"x": 1}] * 10_000}),
+    "long expressions": steps(*({"name": f"s{n}", "transform": "$input" + ".a" * 498} for n in range(100))),
+    "nested brackets": steps(*({"name": f"s{n}", "transform": "(" * 99 + "1" + ")" * 99} for n in range(50))),
+    "regular expressions": steps(
+        *({"name": f"s{n}", "transform": f"$match($input.a, /{'(a+)+' * 300}$/)"} for n in range(30))
+    ),
+    "alternatives": steps(
+        *({"name": f"s{n}", "filter": {"$or": [{f"k{m}": ["a"]} for m in range(300)]}} for n in range(8))
+    ),
+    "wildcards": steps(*({"name": f"s{n}", "filter": {"k": [{"wildcard": "*a" * 50}] * 50}} for n in range(10))),
+    "nested lists": '{"steps":' + "[" * 50_000 + "]" * 50_000 + "}",
+    "a big number": '{"steps": [{"name": "a", "filter": {"k": [' + "9" * 4_000 + "]}}]}",
+    "no number": '{"steps": [{"name": "a", "wait": 1e999}]}',
+    "a factor that is no number": '{"steps": [{"name": "a", "function": "look-up", "retry": {"backoff": 1e999}}]}',
+}
+
+
+@pytest.mark.parametrize("name", GIANTS)
+def test_no_body_costs_a_second_or_gets_an_answer_that_is_no_answer(world: World, name: str) -> None:
+    for number in range(NAMES):
+        world.put(event_item(Event(f"event-{number}", ("park",), (f"e{number}",), {"type": "object"})))
+        world.put(target_item(f"function-{number}", "function", arn=f"arn:{number}"))
+    world.post(FLOW)
+    began = time.thread_time()
+    answer = world.post(GIANTS[name])
+    assert time.thread_time() - began < 1
+    assert answer["statusCode"] in (400, 413, 422), answer
+    assert len(answer["body"]) < 200_000
 
 
 def test_all_faults_of_a_flow_are_said_at_once(world: World) -> None:
