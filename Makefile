@@ -15,7 +15,7 @@ check: .venv/ready ## style and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright
 
 bench: .venv/ready ## what is measured, and how: benchmarks/README.md
-	for each in check patterns imports router flows edits; do $(PYTHON) benchmarks/$$each.py || exit 1; done
+	for each in check patterns imports router flows edits; do $(PYTHON) -m benchmarks.$$each || exit 1; done
 
 conformance: .venv/ready ## ask the reference matcher again (needs Java and Maven), then 100,000 generated pairs
 	$(PYTHON) -m tests.conformance record && $(PYTHON) -m tests.conformance fuzz --pairs 100000

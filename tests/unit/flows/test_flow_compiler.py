@@ -1,6 +1,7 @@
 """What a flow becomes: the same every time, valid, with the steps' names, and with nothing that could lose an event."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,14 @@ def test_the_flows_of_the_park_are_valid_states_language(flow_id) -> None:
 def test_the_flows_that_are_measured_are_valid_states_language() -> None:
     body = {"steps": list(flows_benchmark.steps(3, 20))}
     assert faults(compile_flow(flow_of("flow-3", body), EXAMPLE, flows_benchmark.EVENTS)) == []
+
+
+def test_a_hundred_flows_of_twenty_steps_are_compiled_within_two_seconds() -> None:
+    flows = [flow_of(f"flow-{n}", {"steps": list(flows_benchmark.steps(n, 20))}) for n in range(100)]
+    start = time.process_time()  # not the clock's: a busy machine is no slower compiler
+    texts = {definition(compile_flow(each, EXAMPLE, flows_benchmark.EVENTS)) for each in flows}
+    assert time.process_time() - start < 2
+    assert len(texts) == 100
 
 
 def test_the_validator_would_see_a_fault() -> None:
