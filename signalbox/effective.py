@@ -618,7 +618,7 @@ def _control_notes(store: StoreSnapshot) -> list[Note]:
         return []
     text = (
         f"the reconciler is frozen since {item.get('At', '?')} by {item.get('By', '?')}: "
-        "run-time edits are stored but not made live until `python -m signalbox thaw`"
+        "run-time edits are stored but not made live until `python -m signalbox thaw`; deploy with --refresh meanwhile"
     )
     return [Note("", text, "warning")]
 

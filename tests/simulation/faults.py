@@ -118,13 +118,17 @@ class Faults:
         self.rate = rate
         self._covered = covered
         kind = rng.choice(("reconciler", "reconciler", "reconciler", "api", "deploy"))
-        self._favourite = (kind, rng.choice(sorted(KINDS[kind])))
+        self._subset = rng.randrange(2**5)
+        seldom = [each for each in RARE if each in KINDS[kind]]
+        self._favourite = (kind, rng.choice([*sorted(KINDS[kind]), *seldom, *seldom]))
 
     def draw(self, kind: str, operation: str) -> str:
         """The fault of this call, "" for none."""
         rate = self.rate * (4 if operation in RARE else 0.2 if operation in OFTEN else 1)
         if (kind, operation) == self._favourite:
             rate = max(rate, 0.4)
+        elif kind == self._favourite[0]:
+            rate *= 0.2  # or hardly a run would come as far as to the favourite
         if self.rate == 0 or self._rng.random() >= rate:
             return ""
         faults = [each for each in KINDS.get(kind, {}).get(operation, ()) if each not in ("stale", "quota")]
@@ -136,9 +140,11 @@ class Faults:
 
     def subset(self, kind: str, operation: str, count: int) -> int:
         """Which of `count` entries fail, as a bit mask; 0 for none."""
-        if kind != "reconciler" or self.rate == 0 or count == 0 or self._rng.random() >= 0.4:
+        if kind != "reconciler" or self.rate == 0 or count == 0 or self._rng.random() >= 0.5:
             return 0
-        return self._rng.randrange(1, 2**count)
+        # Each seed begins at another subset and goes on from there: a range of seeds meets all of them soon.
+        self._subset += 1
+        return 1 + self._subset % (2**count - 1)
 
     def hit(self, site: str) -> None:
         """Counts a fault that really happened."""

@@ -214,6 +214,9 @@ class World:
         """How often it is an edit, a deploy, the schedule, somebody's hand, freeze or release."""
         self.crowded = rng.random() < 0.3
         """Most routes have five targets, so that calls have many entries to fail."""
+        self.shrinking = rng.random() < 0.3
+        """Definitions lose events and targets all the time, so that there is much to delete, also while people edit."""
+        self.races |= self.shrinking
         self.edited_events = rng.choice((EVENT_IDS, EVENT_IDS[:1]))
         self.edited_routes = rng.choice((ROUTES, ROUTES[:2], ROUTES[:1]))
         self.uncertain: set[str] = set()
@@ -370,10 +373,14 @@ class World:
             }
             if events:
                 return Revision(events, last.topics)
-        topics = tuple(each for each in TOPICS if self.rng.random() < 0.95) if self.rng.random() < 0.5 else TOPICS
+        kept, some = (0.6, 0.8) if self.shrinking else (0.95, 0.5)
+        topics = (
+            tuple(each for each in TOPICS[1:] if self.rng.random() < kept) if self.rng.random() < some else TOPICS[1:]
+        )
+        topics = (TOPICS[0], *topics)
         events = {}
         for event_id in EVENT_IDS:
-            if self.rng.random() < 0.2:
+            if self.rng.random() < (0.5 if self.shrinking else 0.2):
                 continue
             routes: dict[str, Config] = {}
             for name in ROUTES[:3]:
