@@ -1,6 +1,6 @@
 """How long `python -m signalbox check` takes: 300 routes over 30 events, with 1,000 samples that say their routes.
 
-    python benchmarks/check.py [--events 30] [--routes 300] [--samples 1000] [--runs 5]
+    python -m benchmarks.check [--events 30] [--routes 300] [--samples 1000] [--runs 5]
 
 Prints the median over the runs, each a fresh process as a person starts it, imports included, and exits with 1 where
 it is not under two seconds.

@@ -1,6 +1,6 @@
 """From an edit over HTTP to the live rule, in the sandbox.
 
-    python benchmarks/edits.py [--edits 20]
+    python -m benchmarks.edits [--edits 20]
 
 Deploys the theme park to an emulator of its own, switches one route off and on over the API, and looks at the rule
 on the bus until it has followed. The first edit, which starts the functions' processes, is not counted. Prints the

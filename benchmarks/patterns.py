@@ -1,6 +1,6 @@
 """How fast events are matched against many rules: RuleSet beside loops over the matchers of moto and MiniStack.
 
-    python benchmarks/patterns.py
+    python -m benchmarks.patterns
 
 makes a virtual environment with both (under .build, the first time), and measures all three in one process and one
 thread. Each event is one of about 600 bytes, already decoded; rules mix every operator. MiniStack's cache of compiled

@@ -6,7 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -21,7 +21,6 @@ from signalbox.cli.flow_at import flow_and_events
 from signalbox.cli.stack import Stack, read_stack, stack_options
 from signalbox.flows import Flow, Names, compile_flow, definition, statements
 from signalbox.flows.model import Split, walk
-from signalbox.flows.names import STATE_MACHINE_NAME_LIMIT
 from signalbox.flows.path import Taken, path
 from signalbox.model import Event
 from signalbox.names import physical
@@ -187,18 +186,15 @@ def _temporary(
         | ({"Condition": each.conditions} if each.conditions else {})
         for each in statements(flow, names, events)
     ]
-    role = roles.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
-    arn = ""
-    try:
+    with ExitStack() as made:
+        role = roles.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+        made.callback(roles.delete_role, RoleName=name)
         policy = json.dumps({"Version": "2012-10-17", "Statement": allowed})
         roles.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy)
-        arn = _created(client, name[:STATE_MACHINE_NAME_LIMIT], text, role)
+        made.callback(roles.delete_role_policy, RoleName=name, PolicyName="all")
+        arn = _created(client, name, text, role)
+        made.callback(client.delete_state_machine, stateMachineArn=arn)
         yield arn
-    finally:
-        if arn:
-            client.delete_state_machine(stateMachineArn=arn)
-        roles.delete_role_policy(RoleName=name, PolicyName="all")
-        roles.delete_role(RoleName=name)
 
 
 def _created(client: Any, name: str, text: str, role: str) -> str:
@@ -214,9 +210,9 @@ def _created(client: Any, name: str, text: str, role: str) -> str:
 
 
 def _run(client: Any, machine: Machine, flow: Flow, event: Mapping[str, Any]) -> dict[str, Any]:
-    started = client.start_execution(
-        stateMachineArn=machine.arn, name=f"try-{event['id']}", input=json.dumps(event, ensure_ascii=False)
-    )
+    # As small as it can be: Step Functions takes 256 KiB.
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    started = client.start_execution(stateMachineArn=machine.arn, name=f"try-{event['id']}", input=text)
     execution = started["executionArn"]
     try:
         while (found := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
