@@ -309,13 +309,15 @@ def test_a_machine_can_be_made_again_and_its_names_stay_taken(stack: Stack) -> N
 
 
 def test_what_runs_goes_on_as_it_was_when_its_machine_is_changed(stack: Stack) -> None:
-    states = {"w": {"Type": "Wait", "Seconds": 1, "Next": "p"}, "p": {"Type": "Pass", "Output": "old", "End": True}}
-    machine = stack.machine(states)
+    emit = {**TASKS["event"][0]["t"], "Output": "old"}
+    machine = stack.machine({"w": {"Type": "Wait", "Seconds": 1, "Next": "t"}, "t": emit}, ALLOWED["event"])
     execution = stack.start(machine, {})
-    states["p"]["Output"] = "new"
-    definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "w", "States": states})
-    stack.states.update_state_machine(stateMachineArn=machine, definition=definition)
+    states = {"p": {"Type": "Pass", "Output": "new", "End": True}}
+    definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "p", "States": states})
+    may_not = stack.role("may-not", [])
+    stack.states.update_state_machine(stateMachineArn=machine, definition=definition, roleArn=may_not)
     assert stack.end(execution) == ("SUCCEEDED", "old")
+    assert stack.told(1) == [{"n": 1}]
     assert stack.end(stack.start(machine, {})) == ("SUCCEEDED", "new")
 
 
