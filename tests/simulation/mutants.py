@@ -37,6 +37,7 @@ RULES = "signalbox.aws.rules"
 STORE = "signalbox.aws.store"
 EFFECTIVE = "signalbox.effective"
 OVERRIDES = "signalbox.overrides"
+ITEMS = "signalbox.store"
 MACHINES = "signalbox.reconcile.machines"
 STATES = "signalbox.aws.machines"
 FLOW_EDITS = "signalbox.flow_edits"
@@ -78,6 +79,7 @@ MUTANTS = (
         "return _changes((), remove) + _changes(put, ())\n",
     ),
     Mutant("a list is taken at its word", DIFFERENCE, "if remove or live.get", "if live.get"),
+    Mutant("events that are gone count", ITEMS, "if item[PK] == EVENTS and is_gone(item):", "if False:"),
     Mutant("rules of other stacks are ours", DIFFERENCE, "mark[0] != stack or ", ""),
     Mutant("copies of our rules are ours", DIFFERENCE, ' or rule["Name"] != rule_name(mark[1], mark[2])', ""),
     Mutant("managed rules are ours", DIFFERENCE, ' or rule.get("ManagedBy")', ""),
