@@ -294,6 +294,15 @@ def test_deleting_ends_what_runs_and_is_harmless_again(stack: Stack) -> None:
     assert stack.states.describe_execution(executionArn=execution)["status"] == "ABORTED"
 
 
+def test_deleting_waits_for_no_wait(stack: Stack) -> None:
+    machine = stack.machine({"w": {"Type": "Wait", "Seconds": 3600, "End": True}})
+    stack.start(machine, {})
+    stack.states.delete_state_machine(stateMachineArn=machine)
+    time.sleep(2)
+    with pytest.raises(stack.states.exceptions.StateMachineDoesNotExist):
+        stack.states.describe_state_machine(stateMachineArn=machine)
+
+
 def test_a_machine_can_be_made_again_and_its_names_stay_taken(stack: Stack) -> None:
     make = {"name": "made-again", "definition": json.dumps({"StartAt": "p", "States": PASS})}
     make["roleArn"] = stack.role("made-again", [])
