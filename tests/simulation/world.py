@@ -247,6 +247,8 @@ class World:
             rate, self.faults.rate = self.faults.rate, self.faults.rate * self.rng.choice((0, 0, 0, 1))
             self._start_deploy()
             self._drain()
+            if self.flows.on and self.rng.random() < 0.2:
+                self._move_a_route()
             self.faults.rate = rate
             for _ in range(self.rng.randint(6, 14)):
                 while len(self.scheduler.active) >= self.most:
@@ -302,6 +304,28 @@ class World:
             for _ in range(self.rng.randint(0, 20)):
                 if self.scheduler.active:
                     self._step()
+
+    def _move_a_route(self) -> None:
+        """A flow with a route to it; the route goes elsewhere, where there may be nothing; then the flow, and it comes
+        back at once: each step is over before the next, and nothing is wrong."""
+        rate, self.faults.rate = self.faults.rate, 1e-9
+        elsewhere = self.rng.choice(("", "fl2"))
+        steps: tuple[tuple[str, Callable[[Actor], None]], ...] = (
+            ("api", lambda actor: self.flows.post(actor.name, "fl1")),
+            ("api", lambda actor: self.flows.post(actor.name, "fl2")),
+            ("reconciler", self._reconcile),
+            ("api", lambda actor: self._edit(actor, "fl1")),
+            ("reconciler", self._reconcile),
+            ("api", lambda actor: self._edit(actor, elsewhere)),
+            ("api", lambda _: self.flows.delete("fl1")),
+            ("reconciler", self._reconcile),
+            ("api", lambda actor: self.flows.post(actor.name, "fl1")),
+            ("reconciler", self._reconcile),
+        )
+        for kind, main in steps:
+            self._start(kind, main)
+            self._drain()
+        self.faults.rate = rate
 
     def _flow_race(self) -> bool:
         """One deletes a flow that nobody names while another makes a route name it. False: there is no such flow."""
@@ -650,15 +674,15 @@ class World:
     # -- actors: the API
 
     def _edit(self, actor: Actor, flow_id: str | None = None) -> None:
+        """`flow_id`: the one flow that the event's routes name then; "": none."""
         event_id = self.rng.choice(self.edited_events)
         try:
             items = self.store.event_items(event_id)
             if items is None:
                 return
             posted = self._posted(event_id, items.routes())
-            for name in sorted(posted)[:1] if flow_id else ():
-                targets = [each for each in posted[name]["targets"] if "flow" not in each][:4]
-                posted[name] = {**posted[name], "targets": [*targets, {"flow": flow_id}]}
+            if flow_id is not None:
+                posted = _naming(posted, flow_id)
             if_match = items.etag() if self.rng.random() < 0.5 else None
             read = (items.override["Revision"] if items.override else 0, items.declared["RoutingConfig"])
             self.posting[actor.name] = (event_id, posted, read if if_match else None)
@@ -1155,6 +1179,18 @@ def _in_force(versions: list[tuple[int, Config | None]], since: int) -> list[Con
     """The versions that were in force at `since` or later."""
     before = [config for tick, config in versions if tick <= since]
     return [*before[-1:], *(config for tick, config in versions if tick > since)]
+
+
+def _naming(posted: Mapping[str, Config], flow_id: str) -> dict[str, Config]:
+    """The routes, of which the first sends to the flow besides, and no other to any; "": none does."""
+    made: dict[str, Config] = {}
+    for index, (name, config) in enumerate(sorted(posted.items())):
+        targets = [each for each in config["targets"] if "flow" not in each][:4]
+        if flow_id and index == 0:
+            targets.append({"flow": flow_id})
+        if targets:
+            made[name] = {**config, "targets": targets}
+    return made
 
 
 def _ids(config: Mapping[str, Any]) -> set[str]:
