@@ -66,7 +66,9 @@ class Stack:
         except BotoCoreError as error:
             raise click.ClickException(f"{error}; fix: log in, or pulumi config set aws:profile <profile>") from error
         if session.region_name is None:
-            raise click.ClickException("no AWS region; fix: pulumi config set aws:region <region>, or set AWS_DEFAULT_REGION")
+            raise click.ClickException(
+                "no AWS region; fix: pulumi config set aws:region <region>, or set AWS_DEFAULT_REGION"
+            )
         return session
 
 
