@@ -9,6 +9,11 @@ from tests.integration.permissions.park_check import ParkCheck, prepared
 from tests.integration.permissions.statements import declared, grants, policies, running
 
 
+UNSHOWN = ("states:TagResource",)
+"""Whether Step Functions asks for it where a state machine is made with tags is documented nowhere that we found, so the
+sandbox does not. The reconciler has it all the same: if AWS does ask, no flow could be made at run time without."""
+
+
 def ailing(check: ParkCheck) -> list[str]:
     """What fails twice: on a busy machine a call may take too long once, and functions are not tried again here."""
     return check.run(to_the_end=True) and check.run(to_the_end=True)
@@ -37,4 +42,5 @@ def test_without_any_one_permission_a_check_of_the_park_fails(park: Sandbox, cap
     with capsys.disabled():
         print(f"\n{len(noticed)} of {number} permissions taken away, {sum(map(bool, noticed.values()))} noticed")
     assert len(noticed) == number
-    assert [name for name, failed in noticed.items() if not failed] == []
+    unnoticed = [name for name, failed in noticed.items() if not failed]
+    assert [name.rpartition(": ")[2] for name in unnoticed] == list(UNSHOWN)
