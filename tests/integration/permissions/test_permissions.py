@@ -8,10 +8,9 @@ from sandbox.stack import Sandbox
 from tests.integration.permissions.park_check import ParkCheck, prepared
 from tests.integration.permissions.statements import declared, grants, policies, running
 
-
 UNSHOWN = ("states:TagResource",)
-"""Whether Step Functions asks for it where a state machine is made with tags is documented nowhere that we found, so the
-sandbox does not. The reconciler has it all the same: if AWS does ask, no flow could be made at run time without."""
+"""Whether Step Functions asks for it where a state machine is made with tags is documented nowhere that we found, so
+the sandbox does not. The reconciler has it all the same: if AWS does ask, no flow could be made at run time without."""
 
 
 def ailing(check: ParkCheck) -> list[str]:
