@@ -63,6 +63,8 @@ class Cloud:
         )
         self._old_items: deque[dict[Key, Image]] = deque(maxlen=3)
         self._old_machines: deque[dict[str, dict[str, Any]]] = deque(maxlen=2)
+        self.misread: set[str] = set()
+        """Machines that somebody was shown as they were no more, and that nobody has changed since."""
         self._views: list[list[dict[str, Any]]] = []
 
     def call(self, operation: str, effect: Callable[[], Any]) -> Any:
@@ -122,6 +124,10 @@ class Cloud:
         """Called before a change of rules or targets: what an old list may show."""
         self._old_rules.append((dict(self.rules), dict(self.targets)))
 
+    def targets_before(self, rule: str) -> dict[str, dict[str, Any]]:
+        """The targets of a rule before the last change of rules or targets."""
+        return self._old_rules[-1][1].get(rule, {}) if self._old_rules else {}
+
     def remember_items(self) -> None:
         """Called before a change of items: what an eventually consistent read may show."""
         self._old_items.append(dict(self.items))
@@ -147,12 +153,15 @@ class Cloud:
             self.faults.hit(f"{actor.kind} {operation} stale")
             if self.watcher:
                 self.watcher.stale_list()
-            return self.rng.choice(self._old_machines)
+            old = self.rng.choice(self._old_machines)
+            self.misread |= {name for name in old if old[name] != self.machines.get(name)}
+            return old
         return self.machines
 
     def machine_changed(self, name: str, operation: str) -> None:
         """Tells the watcher."""
         self.tick += 1
+        self.misread.discard(name)
         if self.watcher:
             self.watcher.machine_written(name, operation)
 

@@ -158,10 +158,16 @@ class Flows:
                 raise BrokenError(f"a route was made to name the flow {flow_id}, which is gone")
 
     def rule_written(self, rule: str, who: str) -> None:
-        """The reconciler, alone and not misled, has written targets of a rule."""
-        for flow_id in self._sent_to(rule):
-            machine = self._cloud.machines.get(PLANT.names.machine(flow_id), {})
-            if PLANT.names.machine(flow_id) not in self.touched and machine.get("status") != "ACTIVE":
+        """The reconciler, alone and not misled, has written targets of a rule.
+
+        An earlier run may have been misled, and noted a machine that was gone: until the machines are looked at, after
+        the rules, the Router tries again what it could not start.
+        """
+        before = _flows_of(self._cloud.targets_before(rule))
+        for flow_id in self._sent_to(rule) - before:
+            name = PLANT.names.machine(flow_id)
+            excused = name in self.touched or name in self._cloud.misread
+            if not excused and self._cloud.machines.get(name, {}).get("status") != "ACTIVE":
                 raise BrokenError(f"{who}: {rule} was made to send to the flow {flow_id}, which has no machine")
 
     def machine_written(self, name: str, operation: str, *, excused: bool) -> None:
@@ -246,9 +252,12 @@ class Flows:
         return there is not None and there["status"] == "ACTIVE" and tags == ours
 
     def _sent_to(self, rule: str) -> set[str]:
-        router = self._cloud.targets.get(rule, {}).get(ROUTER, {})
-        template = router.get("InputTransformer", {}).get("InputTemplate", "")
-        return {flow_id for flow_id in FLOW_IDS if f'{{"flow":"{flow_id}"}}' in template}
+        return _flows_of(self._cloud.targets.get(rule, {}))
+
+
+def _flows_of(targets: Mapping[str, Any]) -> set[str]:
+    template = targets.get(ROUTER, {}).get("InputTransformer", {}).get("InputTemplate", "")
+    return {flow_id for flow_id in FLOW_IDS if f'{{"flow":"{flow_id}"}}' in template}
 
 
 def _named(configs: Mapping[str, Any]) -> set[str]:
