@@ -1,6 +1,6 @@
 PYTHON := .venv/bin/python
 
-.PHONY: up down test check bench conformance simulate
+.PHONY: up down test check bench conformance simulate permissions
 
 up: .venv/ready ## the theme park in the sandbox: emulator, pulumi up, a message, what each route received
 	$(PYTHON) -m sandbox up
@@ -22,6 +22,9 @@ conformance: .venv/ready ## ask the reference matcher again (needs Java and Mave
 
 simulate: .venv/ready ## 100,000 runs of store, bus, stream and the three writers, with faults
 	$(PYTHON) -m tests.simulation --from 1 --seeds 100000
+
+permissions: .venv/ready ## each action and resource of the stack's policies taken away alone; `make test` takes statements
+	SIGNALBOX_EACH_PERMISSION=1 $(PYTHON) -m pytest tests/integration/permissions
 
 .venv/ready: requirements.txt requirements-dev.txt
 	test -x $(PYTHON) || python3 -m venv .venv

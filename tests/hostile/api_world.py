@@ -4,6 +4,7 @@ The judge knows the API only by the document that the API serves, so that what i
 """
 
 import base64
+import gc
 import json
 import re
 import socket
@@ -46,6 +47,7 @@ from lambda_fakes import Dynamo, stored  # pyright: ignore[reportMissingImports]
 
 SECONDS = 1.0
 """What a request may cost of the processor's time."""
+TRIES = 3
 ITEM_BYTES = 400 * 1024
 WRITTEN = frozenset({OVERRIDE, HISTORY, IDEMPOTENCY, FLOW})
 """The partitions that the API may write."""
@@ -87,7 +89,16 @@ def _events() -> list[Event]:
 
 
 STEPS = {"steps": [{"name": "rest", "wait": 1}]}
-FLOWS = (flow_item("park-summary", STEPS, ORIGIN_DEFINITIONS), flow_item("night-watch", STEPS, ORIGIN_API))
+FLOWS = (
+    flow_item("park-summary", STEPS, ORIGIN_DEFINITIONS),
+    {
+        **flow_item("night-watch", STEPS, ORIGIN_API),
+        "Revision": 1,
+        "EditedAt": "2026-11-22T14:03:00Z",
+        "EditedBy": "alice",
+        "Named": 0,
+    },
+)
 STRANGERS = [
     {"source": source, "detail-type": kind, "detail": detail, "account": "111122223333", "region": "eu-west-1"}
     for source, kind in (
@@ -194,13 +205,18 @@ class Judge:
     def ask(self, request: Request) -> dict[str, Any]:
         """The answer, judged."""
         before = dict(self.world.table.items)
-        began = time.thread_time()
-        answer = self.world.send(request)
-        spent = time.thread_time() - began
+        answer, spent = self._timed(request)
+        for _ in range(TRIES - 1):
+            if spent < SECONDS:
+                break
+            # What takes long because of a busy machine, or of garbage of the tests, does not do so each time.
+            gc.collect()
+            self.world.table.items = dict(before)
+            answer, spent = self._timed(request)
         status = answer["statusCode"]
         self.statuses[status] = self.statuses.get(status, 0) + 1
         assert spent < SECONDS, f"{spent:.2f} s of processor time"
-        assert status < 500 or str(status) in self._operation(request, {}).get("responses", {}), answer
+        assert status < 500, answer
         self._check_form(request, answer)
         if request.body is not None and len(request.body) > BODY_BYTES:
             assert status in (406, 413), answer
@@ -209,10 +225,16 @@ class Judge:
         self._check_store(before)
         return answer
 
+    def _timed(self, request: Request) -> tuple[dict[str, Any], float]:
+        began = time.thread_time()
+        answer = self.world.send(request)
+        return answer, time.thread_time() - began
+
     def _operation(self, request: Request, default: Any) -> Any:
         path = request.as_event()["rawPath"]
         for pattern, item in self._paths:
-            if pattern.fullmatch(path) and request.method.lower() in item:
+            # Methods are case-sensitive (RFC 9110, section 9.1).
+            if pattern.fullmatch(path) and request.method in map(str.upper, item):
                 return item[request.method.lower()]
         return default
 

@@ -75,12 +75,14 @@ class Grant:
         return changed
 
 
-def grants(policy: Policy) -> list[Grant]:
-    """All that can be taken away of a policy: the whole, each statement, each value of its lists."""
-    found = [Grant(policy)]
+def grants(policy: Policy, *, each_value: bool) -> list[Grant]:
+    """What can be taken away of a policy: each statement; with `each_value` also the whole, and each value of its lists."""
     statements = policy.read()["Statement"]
+    found = [Grant(policy)] if each_value or len(statements) == 1 else []
     for index, statement in enumerate(statements):
         found += [Grant(policy, index)] if len(statements) > 1 else []
+        if not each_value:
+            continue
         conditions = statement.get("Condition", {}).items()
         paths = [("Action",), ("Resource",), *(("Condition", test, key) for test, keys in conditions for key in keys)]
         for path in paths:
