@@ -64,7 +64,7 @@ class Cloud:
         self._old_items: deque[dict[Key, Image]] = deque(maxlen=3)
         self._old_machines: deque[dict[str, dict[str, Any]]] = deque(maxlen=2)
         self.misread: set[str] = set()
-        """Machines that somebody was shown as they were no more, and that nobody has changed since."""
+        """Machines that somebody may believe to be as they are no more, and that nobody has changed since."""
         self._views: list[list[dict[str, Any]]] = []
 
     def call(self, operation: str, effect: Callable[[], Any]) -> Any:

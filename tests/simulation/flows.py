@@ -160,8 +160,8 @@ class Flows:
     def rule_written(self, rule: str, who: str) -> None:
         """The reconciler, alone and not misled, has written targets of a rule.
 
-        An earlier run may have been misled, and noted a machine that was gone: until the machines are looked at, after
-        the rules, the Router tries again what it could not start.
+        An earlier run may have been misled, or not alone, and noted a machine that was gone: until the machines are looked
+        at, after the rules, the Router tries again what it could not start.
         """
         before = _flows_of(self._cloud.targets_before(rule))
         for flow_id in self._sent_to(rule) - before:
@@ -174,7 +174,10 @@ class Flows:
         """`excused`: somebody else is at work too, or what was read was old."""
         if name in self._theirs:
             raise BrokenError(f"{operation} on {name}, which is not ours")
-        if operation != "delete_state_machine" or excused:
+        if operation != "delete_state_machine":
+            return
+        if excused:
+            self._cloud.misread.add(name)  # whoever else is at work may have noted that it is there
             return
         for rule in self._cloud.rules:
             kept = (FLOW, name.removeprefix(f"{STACK}-")) in self._cloud.items
