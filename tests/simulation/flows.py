@@ -160,8 +160,8 @@ class Flows:
     def rule_written(self, rule: str, who: str) -> None:
         """The reconciler, alone and not misled, has written targets of a rule.
 
-        An earlier run may have been misled, or not alone, and noted a machine that was gone: until the machines are looked
-        at, after the rules, the Router tries again what it could not start.
+        An earlier run may have been misled, or not alone, and noted a machine that was gone: until the machines are
+        looked at, after the rules, the Router tries again what it could not start.
         """
         before = _flows_of(self._cloud.targets_before(rule))
         for flow_id in self._sent_to(rule) - before:
