@@ -98,6 +98,8 @@ class Trace:
     stale: bool = False
     waiting: bool = False
     """Deploys: for the reconciler's run, so that they write nothing."""
+    edited: set[str] = field(default_factory=set)
+    """Events that were edited since it began."""
     planned: oracle.Plan | None = None
     desired: dict[str, tuple[Image | None, Image | None]] = field(default_factory=dict)
     """Deploys: (decision item, event item) by event, as they will be."""
@@ -569,8 +571,8 @@ class World:
 
     def _check_after_up(self, made: Any) -> None:
         """A deploy that found all in step, or put it there, leaves it so, whatever the engine believes of the rules."""
-        if (CONTROL, FREEZE) in self.cloud.items:
-            return
+        if not {(CONTROL, FREEZE), (CONTROL, RELEASE)}.isdisjoint(self.cloud.items):
+            return  # somebody has said so meanwhile
         self.faults.hit("rules right after an up")
         for event_id in EVENT_IDS:
             for name in ROUTES:
@@ -638,7 +640,8 @@ class World:
         self.faults.hit("settled in a deploy")
         for rule in self._ours():
             watched = self._watch(rule)
-            if watched.versions and self._is_live(rule, watched.versions[-1][1]):
+            edited = rule.rpartition(".")[0] in trace.edited
+            if watched.versions and not edited and self._is_live(rule, watched.versions[-1][1]):
                 watched.excused = False
 
     def _create_or_update(self, key: tuple[str, ...], value: Any) -> None:
@@ -955,6 +958,8 @@ class World:
                 and len(_ids(config) | _ids(posted[name])) > TARGETS_PER_RULE
             ):
                 raise Violation(f"{event_id}/{name}: {posted[name]} was accepted over {config}: both do not fit a rule")
+        for trace in self.traces.values():
+            trace.edited.add(event_id)
         self.flows.posted(posted)
         self.oracle.edited(event_id, posted, declared)
         self.accepted[event_id] += 1
@@ -1005,7 +1010,11 @@ class World:
                 self.others_wrote[name] = self.cloud.tick
         watched = self._watch(rule)
         writers = [name for name, trace in self.traces.items() if name != "quiet" and not trace.waiting]
-        if len(writers) > 1:
+        # A deploy goes on with what it has read: it may put back in part what an edit has changed meanwhile.
+        contested = len(writers) > 1 or any(
+            rule.rpartition(".")[0] in trace.edited for name, trace in self.traces.items() if name.startswith("deploy")
+        )
+        if contested:
             watched.excused = True
         if not watched.excused:
             self._check_step(rule, watched, f"{who}: after {operation}")
@@ -1013,7 +1022,7 @@ class World:
         if operation == "put_targets" and alone and not self.traces[who].stale:
             self.flows.rule_written(rule, who)
         current = watched.versions[-1][1] if watched.versions else None
-        if len(writers) <= 1 and self._is_live(rule, current):
+        if not contested and self._is_live(rule, current):
             # Not from now: the writer may be on its way to what it read when it began.
             watched.in_step = min([self.cloud.tick, *(trace.start for trace in self.traces.values())])
             watched.excused = False
