@@ -76,7 +76,7 @@ class Grant:
 
 
 def grants(policy: Policy, *, each_value: bool) -> list[Grant]:
-    """What can be taken away of a policy: each statement; with `each_value` also the whole, and each value of its lists."""
+    """What can be taken away of a policy: each statement; with `each_value` the whole, and each value of its lists."""
     statements = policy.read()["Statement"]
     found = [Grant(policy)] if each_value or len(statements) == 1 else []
     for index, statement in enumerate(statements):

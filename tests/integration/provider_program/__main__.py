@@ -215,6 +215,7 @@ aws.lambda_.EventSourceMapping(
     destination_config={"on_failure": {"destination_arn": undelivered.arn}},
     filter_criteria={"filters": [{"pattern": json.dumps({"dynamodb": {"Keys": {"PK": {"S": ["override"]}}}})}]},
 )
+aws.lambda_.Invocation("run", function_name=function.name, input="{}")
 aws.lambda_.FunctionEventInvokeConfig(
     "invocation",
     function_name=function.name,
@@ -278,6 +279,14 @@ states = aws.iam.Role(
     name="park-states",
     assume_role_policy=allow(["states.amazonaws.com", "scheduler.amazonaws.com"], "sts:AssumeRole"),
 )
+states_policy = aws.iam.RolePolicy(
+    "states-policy",
+    name="logs",
+    role=states.name,
+    policy=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["logs:*", "xray:*"], "Resource": "*"}]}
+    ),
+)
 aws.sfn.StateMachine(
     "flow",
     name="park-flow",
@@ -287,6 +296,7 @@ aws.sfn.StateMachine(
     ),
     logging_configuration={"level": "ERROR", "log_destination": pulumi.Output.concat(group.arn, ":*")},
     tracing_configuration={"enabled": True},
+    opts=pulumi.ResourceOptions(depends_on=[states_policy]),
 )
 aws.scheduler.Schedule(
     "schedule",
