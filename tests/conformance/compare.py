@@ -44,7 +44,7 @@ def compare(question: Question, answer: Answer) -> Iterator[Difference]:
     ours = faults[0].reason if faults else "accepted"
     theirs = answer.reason if answer.refusal else answer.broken or "accepted"
     if ours != theirs:
-        yield Difference(question, "", ours, theirs, quirks.of_check(faults, answer))
+        yield Difference(question, "", ours, theirs, quirks.of_check(question.pattern, faults, answer))
     if faults or answer.refusal or answer.broken:
         return
     pattern = compile(question.pattern)

@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from signalbox.patterns import PatternError, leaves
+from signalbox.patterns import PatternError, check, leaves
 from tests.conformance.reference import Answer
 
 
@@ -70,6 +70,12 @@ NOT_JSON = Quirk(
     "EventBridge's is the message of its JSON parser, Jackson. Where text is broken there is no pattern to judge.",
 )
 
+ANY_OF_A_LIST = Quirk(
+    "any-of-a-list",
+    "Of several faulty wildcards in the list of one `anything-but` the first is told.",
+    "The reference keeps the list as a hash set, and tells the one that comes first there. Both refuse the pattern.",
+)
+
 ALL = (
     SHARED_CONDITIONS,
     SHARED_BRANCHES,
@@ -80,12 +86,15 @@ ALL = (
     TWO_ROUTES,
     LIMITS,
     NOT_JSON,
+    ANY_OF_A_LIST,
 )
 
 
-def of_check(faults: Sequence[PatternError], answer: Answer) -> Quirk | None:
-    """The quirk for which our `faults` differ from the reference's check; None when it is none."""
+def of_check(pattern: str, faults: Sequence[PatternError], answer: Answer) -> Quirk | None:
+    """The quirk for which our `faults` of a pattern differ from the reference's check; None when it is none."""
     reason = faults[0].reason if faults else ""
+    if reason and answer.refusal and any({reason, answer.reason} <= reasons for reasons in _of_lists(pattern)):
+        return ANY_OF_A_LIST
     if reason == "Not JSON: text after the end of the object" and not answer.refusal:
         return TEXT_AFTER_END
     if reason.startswith(("Not JSON", "Number value length", "Document nesting")) and answer.refusal:
@@ -102,6 +111,23 @@ def of_check(faults: Sequence[PatternError], answer: Answer) -> Quirk | None:
     if not answer.refusal and not faults and "ArrayIndexOutOfBounds" in (answer.broken or ""):
         return RANGE_END
     return None
+
+
+def _of_lists(pattern: str) -> Iterator[set[str]]:
+    """For each list of wildcards in an `anything-but`, why we refuse its members one by one."""
+    try:
+        waiting: list[Any] = [json.loads(pattern)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            excluded = value.get("anything-but")
+            texts = excluded.get("wildcard") if isinstance(excluded, dict) else None
+            if isinstance(texts, list):
+                alone = [check(json.dumps({"a": [{"anything-but": {"wildcard": text}}]})) for text in texts]
+                yield {fault.reason for faults in alone for fault in faults[:1]}
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def of_match(pattern: str, event: str, ours: bool, index: int, answer: Answer) -> Quirk | None:
