@@ -226,6 +226,8 @@ class World:
         self.traces: dict[str, Trace] = {}
         self.posting: dict[str, tuple[str, dict[str, Config], tuple[int, str | None] | None]] = {}
         self.accepted: Counter[str] = Counter()
+        self.unread: Counter[str] = Counter()
+        """Edits of each event since the engine last looked at what is live."""
         self.watched: dict[str, Watched] = {}
         self.others_wrote: dict[str, int] = {}
         self.store_changed = 0
@@ -470,7 +472,7 @@ class World:
                 self._maybe_applied(event_id, trace)
             settled = self._apply(actor, revision, made)
             if (settled or (in_step and not self.half_deployed)) and alone == (self.count - settled, self.hands):
-                self._check_after_up(made)
+                self._check_after_up(settled=settled)
         except (StoreError, ClientError, BotoCoreError):
             self.half_deployed = True
             self.faults.hit("deploy died halfway")
@@ -489,6 +491,8 @@ class World:
         """
         refresh = self.rng.random() < 0.5
         self.half_deployed &= not refresh
+        if refresh:
+            self.unread.clear()
         live: dict[tuple[str, ...], Any] = {}
         for rule, fields in self.cloud.rules.items():
             live["rule", rule] = {key: fields.get(key) for key in ("EventPattern", "State", "Description")}
@@ -569,12 +573,17 @@ class World:
                 self._version(rule_name(event_id, name), route.config() if route else None)
         self._log_effective(EVENT_IDS)
 
-    def _check_after_up(self, made: Any) -> None:
-        """A deploy that found all in step, or put it there, leaves it so, whatever the engine believes of the rules."""
+    def _check_after_up(self, *, settled: bool) -> None:
+        """A deploy that found all in step, or put it there, leaves it so, whatever the engine believes of the rules.
+
+        But for what it has not seen of two edits, the first of them deployed: that the second has taken it back.
+        """
         if not {(CONTROL, FREEZE), (CONTROL, RELEASE)}.isdisjoint(self.cloud.items):
             return  # somebody has said so meanwhile
         self.faults.hit("rules right after an up")
         for event_id in EVENT_IDS:
+            if not settled and self.unread[event_id] > 1:
+                continue
             for name in ROUTES:
                 if not self._in_step(event_id, name):
                     rule = rule_name(event_id, name)
@@ -963,6 +972,7 @@ class World:
         self.flows.posted(posted)
         self.oracle.edited(event_id, posted, declared)
         self.accepted[event_id] += 1
+        self.unread[event_id] += 1
         self.pending += 1
         if item["Revision"] != self.oracle.revisions[event_id]:
             raise Violation(f"{event_id}: revision {item['Revision']} after {self.oracle.revisions[event_id]} edits")
