@@ -582,7 +582,7 @@ class World:
             return  # somebody has said so meanwhile
         self.faults.hit("rules right after an up")
         for event_id in EVENT_IDS:
-            if not settled and self.unread[event_id] > 1:
+            if not settled and self.unread[event_id] and self.accepted[event_id] > 1:
                 continue
             for name in ROUTES:
                 if not self._in_step(event_id, name):
