@@ -86,7 +86,7 @@ def _number(number: int | float) -> str:
     if value != value or value in (float("inf"), float("-inf")):
         raise OverflowError(f"not a JSON number: {number}")
     if value == 0:
-        return "-0" if str(value).startswith("-") else "0"
+        return "0"  # Go writes "-0", which is read back as 0 here: the sign must not look like a difference
     if 1e-6 <= abs(value) < 1e21:
         return format(Decimal(repr(value)).normalize(), "f")
     mantissa, _, exponent = repr(value).partition("e")

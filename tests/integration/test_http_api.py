@@ -13,6 +13,7 @@ from botocore.credentials import Credentials
 from sandbox.stack import Sandbox
 
 REGION = "us-east-1"
+EVENTS = ["maintenanceRequest", "outage", "parkSummary", "waitTimes", "waitTimesSummary"]
 
 
 class Api:
@@ -56,10 +57,10 @@ def api(park: Sandbox) -> Api:
 def test_events_and_their_routes_are_shown_as_declared(api: Api) -> None:
     status, _, events = api.ask("GET", "/events")
     assert status == 200
-    assert [event["id"] for event in events] == ["outage", "waitTimes", "waitTimesSummary"]
+    assert [event["id"] for event in events] == EVENTS
     status, headers, event = api.ask("GET", "/event/outage")
-    assert (status, event) == (200, events[0])
-    assert sorted(event["routes"]) == ["call-maintenance", "inform-maintenance"]
+    assert (status, event) == (200, events[EVENTS.index("outage")])
+    assert {"call-maintenance", "inform-maintenance"} <= event["routes"].keys()
     assert event["routes"] == event["declared"]
     status, _, nothing = api.ask("GET", "/event/outage", headers={"If-None-Match": headers["etag"]})
     assert (status, nothing) == (304, None)
@@ -73,7 +74,7 @@ def test_pages_follow_each_other(api: Api) -> None:
         seen += [event["id"] for event in page]
         link = headers.get("link", "")
         path = f"/events{link.partition('<')[2].partition('>')[0]}" if link else ""
-    assert seen == ["outage", "waitTimes", "waitTimesSummary"]
+    assert seen == EVENTS
 
 
 @pytest.mark.parametrize(
@@ -84,9 +85,9 @@ def test_pages_follow_each_other(api: Api) -> None:
         ("PUT", "/events", b"{}", 405),
         ("GET", "/events?limit=x", b"", 400),
         ("POST", "/flow", b"x" * 140_000, 413),
-        ("POST", "/flow", b"{}", 501),
+        ("POST", "/flow", b"{}", 422),
         ("POST", "/route/outage", b"[]", 422),
-        ("DELETE", "/flow/nothing", b"", 501),
+        ("DELETE", "/flow/nothing", b"", 404),
     ],
 )
 def test_every_error_is_a_problem_document(api: Api, method: str, path: str, body: bytes, status: int) -> None:

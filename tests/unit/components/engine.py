@@ -65,7 +65,7 @@ class _Monitor(mocks.MockMonitor):
                     name=request.name,
                     parent="" if request.parent.split("::")[2] == "pulumi:pulumi:Stack" else parent,
                     inputs=pulumi.runtime.rpc.deserialize_properties(request.object),
-                    depends_on=tuple(urn.split("::")[-1] for urn in request.dependencies),
+                    depends_on=tuple(sorted(urn.split("::")[-1] for urn in request.dependencies)),
                     custom=request.custom,
                 )
             )
