@@ -98,8 +98,6 @@ class Trace:
     stale: bool = False
     waiting: bool = False
     """Deploys: for the reconciler's run, so that they write nothing."""
-    edited: set[str] = field(default_factory=set)
-    """Events that were edited since it began."""
     planned: oracle.Plan | None = None
     desired: dict[str, tuple[Image | None, Image | None]] = field(default_factory=dict)
     """Deploys: (decision item, event item) by event, as they will be."""
@@ -226,8 +224,6 @@ class World:
         self.traces: dict[str, Trace] = {}
         self.posting: dict[str, tuple[str, dict[str, Config], tuple[int, str | None] | None]] = {}
         self.accepted: Counter[str] = Counter()
-        self.unread: Counter[str] = Counter()
-        """Edits of each event since the engine last looked at what is live."""
         self.watched: dict[str, Watched] = {}
         self.others_wrote: dict[str, int] = {}
         self.store_changed = 0
@@ -472,7 +468,7 @@ class World:
                 self._maybe_applied(event_id, trace)
             settled = self._apply(actor, revision, made)
             if (settled or (in_step and not self.half_deployed)) and alone == (self.count - settled, self.hands):
-                self._check_after_up(settled=settled)
+                self._check_after_up(made)
         except (StoreError, ClientError, BotoCoreError):
             self.half_deployed = True
             self.faults.hit("deploy died halfway")
@@ -491,8 +487,6 @@ class World:
         """
         refresh = self.rng.random() < 0.5
         self.half_deployed &= not refresh
-        if refresh:
-            self.unread.clear()
         live: dict[tuple[str, ...], Any] = {}
         for rule, fields in self.cloud.rules.items():
             live["rule", rule] = {key: fields.get(key) for key in ("EventPattern", "State", "Description")}
@@ -573,17 +567,12 @@ class World:
                 self._version(rule_name(event_id, name), route.config() if route else None)
         self._log_effective(EVENT_IDS)
 
-    def _check_after_up(self, *, settled: bool) -> None:
-        """A deploy that found all in step, or put it there, leaves it so, whatever the engine believes of the rules.
-
-        But for what it has not seen of two edits, the first of them deployed: that the second has taken it back.
-        """
+    def _check_after_up(self, made: Any) -> None:
+        """A deploy that found all in step, or put it there, leaves it so, whatever the engine believes of the rules."""
         if not {(CONTROL, FREEZE), (CONTROL, RELEASE)}.isdisjoint(self.cloud.items):
             return  # somebody has said so meanwhile
         self.faults.hit("rules right after an up")
         for event_id in EVENT_IDS:
-            if not settled and self.unread[event_id] and self.accepted[event_id] > 1:
-                continue
             for name in ROUTES:
                 if not self._in_step(event_id, name):
                     rule = rule_name(event_id, name)
@@ -649,8 +638,7 @@ class World:
         self.faults.hit("settled in a deploy")
         for rule in self._ours():
             watched = self._watch(rule)
-            edited = rule.rpartition(".")[0] in trace.edited
-            if watched.versions and not edited and self._is_live(rule, watched.versions[-1][1]):
+            if watched.versions and self._is_live(rule, watched.versions[-1][1]):
                 watched.excused = False
 
     def _create_or_update(self, key: tuple[str, ...], value: Any) -> None:
@@ -967,12 +955,9 @@ class World:
                 and len(_ids(config) | _ids(posted[name])) > TARGETS_PER_RULE
             ):
                 raise Violation(f"{event_id}/{name}: {posted[name]} was accepted over {config}: both do not fit a rule")
-        for trace in self.traces.values():
-            trace.edited.add(event_id)
         self.flows.posted(posted)
         self.oracle.edited(event_id, posted, declared)
         self.accepted[event_id] += 1
-        self.unread[event_id] += 1
         self.pending += 1
         if item["Revision"] != self.oracle.revisions[event_id]:
             raise Violation(f"{event_id}: revision {item['Revision']} after {self.oracle.revisions[event_id]} edits")
@@ -1020,11 +1005,7 @@ class World:
                 self.others_wrote[name] = self.cloud.tick
         watched = self._watch(rule)
         writers = [name for name, trace in self.traces.items() if name != "quiet" and not trace.waiting]
-        # A deploy goes on with what it has read: it may put back in part what an edit has changed meanwhile.
-        contested = len(writers) > 1 or any(
-            rule.rpartition(".")[0] in trace.edited for name, trace in self.traces.items() if name.startswith("deploy")
-        )
-        if contested:
+        if len(writers) > 1:
             watched.excused = True
         if not watched.excused:
             self._check_step(rule, watched, f"{who}: after {operation}")
@@ -1032,7 +1013,7 @@ class World:
         if operation == "put_targets" and alone and not self.traces[who].stale:
             self.flows.rule_written(rule, who)
         current = watched.versions[-1][1] if watched.versions else None
-        if not contested and self._is_live(rule, current):
+        if len(writers) <= 1 and self._is_live(rule, current):
             # Not from now: the writer may be on its way to what it read when it began.
             watched.in_step = min([self.cloud.tick, *(trace.start for trace in self.traces.values())])
             watched.excused = False
