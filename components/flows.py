@@ -12,6 +12,7 @@ from components.scope import Scope
 from components.stored_item import stored_item
 from signalbox.canonical import canonical
 from signalbox.flows import (
+    LOG_LEVEL,
     Flow,
     Names,
     compile_flow,
@@ -105,9 +106,8 @@ class Flows(Component):
         return role, policy
 
     def _machine(self, flow: Flow) -> aws.sfn.StateMachine:
-        scope, events = self._args.scope, self._args.definitions.events
         # No function is called `flow.…`: their roles have names of this form too.
-        allowed = statements(flow, self._names(), events)
+        allowed = statements(flow, self._names(), self._args.definitions.events)
         role, policy = self._role(f"-{flow.id}", f"flow.{flow.id}", allowed, self._names().machine_arn(flow.id))
         return aws.sfn.StateMachine(
             f"{self.name}-{flow.id}",
@@ -116,17 +116,12 @@ class Flows(Component):
             definition=self._args.undelivered.url.apply(self._compiled(flow)),
             role_arn=role.arn,
             logging_configuration=aws.sfn.StateMachineLoggingConfigurationArgs(
-                # Who and why, and not what: the event is in `undelivered`, where fewer can read it.
                 log_destination=self.log_destination,
-                level="ERROR",
+                level=LOG_LEVEL,
                 include_execution_data=False,
             ),
             tracing_configuration=aws.sfn.StateMachineTracingConfigurationArgs(enabled=True),
-            tags={
-                "signalbox:stack": scope.name,
-                "signalbox:flow": flow.id,
-                "signalbox:origin": ORIGIN_DEFINITIONS,
-            },
+            tags=self._names().tags(flow.id, ORIGIN_DEFINITIONS),
             # Its type is for ever, and so is its name: a flow that becomes repeatable cannot have both machines.
             opts=self.child(depends_on=[policy], delete_before_replace=True),
         )

@@ -19,15 +19,13 @@ from signalbox.classic import ITEM_BYTES
 from signalbox.effective import EffectiveRoute, decisions_from_item, effective, override_from_item
 from signalbox.model import JsonObject
 from signalbox.overrides import (
-    FIRST_WAIT,
-    LONGEST_WAIT,
-    TRIES,
     Delete,
     PreconditionFailed,
     Put,
     Refused,
     Unchanged,
     Write,
+    contended,
     flow_unchanged,
     if_match_holds,
     named_flows,
@@ -44,8 +42,6 @@ from signalbox.store import (
     PK,
     SK,
     TTL,
-    BusyError,
-    ChangedError,
     Item,
     declared_config,
     flow_item,
@@ -139,7 +135,9 @@ def save_flow(
     was written.
     """
     checked: Checked | None = None
-    for attempt in range(1, TRIES + 1):
+
+    def once() -> Saved | PreconditionFailed | Refused | OtherRequest:
+        nonlocal checked
         answered = store.get(IDEMPOTENCY, request.key) if request else None
         if request and answered and answered[TTL] > when.timestamp():
             return _saved(answered) if answered["Body"] == request.body else OtherRequest()
@@ -154,16 +152,13 @@ def save_flow(
         writes: list[Write] = [put]
         if request:
             expires = int(when.timestamp()) + IDEMPOTENCY_SECONDS
-            item = {PK: IDEMPOTENCY, SK: request.key, "Body": request.body, "Answer": _answer(saved), TTL: expires}
+            answer = {PK: IDEMPOTENCY, SK: request.key, "Body": request.body, "Answer": _answer(saved), TTL: expires}
             before = {TTL: answered[TTL]} if answered else {PK: None}
-            writes.append(Put(item, Unchanged(IDEMPOTENCY, request.key, before)))
-        try:
-            store.commit(writes)
-        except (ChangedError, BusyError):
-            _pause(attempt, sleep, jitter)
-            continue
+            writes.append(Put(answer, Unchanged(IDEMPOTENCY, request.key, before)))
+        store.commit(writes)
         return saved
-    raise BusyError(f"the flow {flow_id} is being edited by too many others; try again")
+
+    return contended(f"the flow {flow_id}", once, sleep=sleep, jitter=jitter)
 
 
 def delete_flow(
@@ -178,7 +173,8 @@ def delete_flow(
 
     Raises StoreError, of which BusyError says that nothing was written.
     """
-    for attempt in range(1, TRIES + 1):
+
+    def once() -> Deleted | PreconditionFailed | Refused | None:
         item = store.get(FLOW, flow_id)
         if item is None:
             return None
@@ -188,13 +184,10 @@ def delete_flow(
             return PreconditionFailed(flow_etag(item))
         if users := sorted(_users(store, flow_id)):
             return Refused(tuple(_used(flow_id, route) for route in users))
-        try:
-            store.commit([Delete(flow_unchanged(item))])
-        except (ChangedError, BusyError):
-            _pause(attempt, sleep, jitter)
-            continue
+        store.commit([Delete(flow_unchanged(item))])
         return Deleted()
-    raise BusyError(f"the flow {flow_id} is being edited by too many others; try again")
+
+    return contended(f"the flow {flow_id}", once, sleep=sleep, jitter=jitter)
 
 
 def names_flow(routes: Mapping[str, EffectiveRoute], flow_id: str) -> Iterator[str]:
@@ -314,7 +307,3 @@ def _answer(saved: Saved) -> str:
 def _saved(item: Item) -> Saved:
     saved = Saved(**json.loads(item["Answer"]))
     return replace(saved, warnings=tuple(saved.warnings))
-
-
-def _pause(attempt: int, sleep: Callable[[float], None], jitter: Callable[[], float]) -> None:
-    sleep(jitter() * min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))

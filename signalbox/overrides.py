@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from signalbox.canonical import digest
 from signalbox.classic import ITEM_BYTES
@@ -48,6 +48,8 @@ from signalbox.store import (
     history_item,
     item_bytes,
 )
+
+T = TypeVar("T")
 
 DEFINITION = ("Source", "DetailType", "SchemaHash", "RoutingConfig")
 """The attributes of an `events` item that say what the event is."""
@@ -246,20 +248,28 @@ def make_edit(
 
     None: the event is not declared. Raises StoreError, of which BusyError says that nothing was written.
     """
-    for attempt in range(1, TRIES + 1):
+
+    def once() -> Edit | PreconditionFailed | Refused | None:
         items = store.event_items(event_id)
-        if items is None:
-            return None
-        edit = change(items)
-        if not isinstance(edit, Edit):
-            return edit
-        try:
+        edit = None if items is None else change(items)
+        if isinstance(edit, Edit):
             store.commit(edit.writes)
+        return edit
+
+    return contended(event_id, once, sleep=sleep, jitter=jitter)
+
+
+def contended(what: str, once: Callable[[], T], *, sleep: Callable[[float], None], jitter: Callable[[], float]) -> T:
+    """What `once` gives, which reads, computes and commits: again from the start while others were faster.
+
+    Raises BusyError, which says that nothing was written, when they still are after TRIES.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            return once()
         except (ChangedError, BusyError):
             sleep(jitter() * min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
-            continue
-        return edit
-    raise BusyError(f"{event_id} is being edited by too many others; try again")
+    raise BusyError(f"{what} is being edited by too many others; try again")
 
 
 def _same(one: JsonObject | None, other: JsonObject | None) -> bool:

@@ -61,10 +61,7 @@ def get_event(name: str) -> Response[str]:
     if declared is None:
         raise no_such("event", name)
     items = EventItems(declared, store.item(DECISION, name), store.item(OVERRIDE, name))
-    headers = {"ETag": items.etag()}
-    if is_current(app.current_event.headers.get("if-none-match"), items.etag()):
-        return Response(HTTPStatus.NOT_MODIFIED.value, headers=headers, body="")
-    return _answer(event_resource(items, store.item(SYNC, f"event#{name}")), headers)
+    return _answer_unless_current(items.etag(), lambda: event_resource(items, store.item(SYNC, f"event#{name}")))
 
 
 @app.get("/flows")
@@ -80,10 +77,7 @@ def get_flow(name: str) -> Response[str]:
     item = store.item(FLOW, name) if ID.fullmatch(name) else None
     if item is None:
         raise no_such("flow", name)
-    headers = {"ETag": flow_etag(item)}
-    if is_current(app.current_event.headers.get("if-none-match"), headers["ETag"]):
-        return Response(HTTPStatus.NOT_MODIFIED.value, headers=headers, body="")
-    return _answer(flow_resource(item, store.item(SYNC, f"flow#{name}")), headers)
+    return _answer_unless_current(flow_etag(item), lambda: flow_resource(item, store.item(SYNC, f"flow#{name}")))
 
 
 @app.post("/route/<name>")
@@ -252,6 +246,14 @@ def _answer_page(partition: str, resources: Callable[[list[Item]], Iterable[dict
         total += size(text)
     headers = {"Link": page.link(found[len(shown) - 1][SK])} if shown and (more or len(shown) < len(found)) else {}
     return Response(HTTPStatus.OK.value, JSON, f"[{','.join(shown)}]", _headers(headers))
+
+
+def _answer_unless_current(etag: str, resource: Callable[[], dict[str, Any]]) -> Response[str]:
+    """The resource, made only for a caller who does not have what `etag` names."""
+    headers = {"ETag": etag}
+    if is_current(app.current_event.headers.get("if-none-match"), etag):
+        return Response(HTTPStatus.NOT_MODIFIED.value, headers=headers, body="")
+    return _answer(resource(), headers)
 
 
 def _answer(

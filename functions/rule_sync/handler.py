@@ -42,11 +42,11 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
 
     A deploy that starts it is not stopped by what fails here: it goes on as without, and the next run tells.
     """
-    if not _is_deploy(event):
-        return _run(event, context)
     try:
         return _run(event, context)
     except (StoreError, RulesError, BotoCoreError, ClientError) as error:
+        if not _is_deploy(event):
+            raise
         logger.error("the run that a deploy started failed: %s", error)
         return {"failed": str(error)}
 
@@ -56,14 +56,10 @@ def _is_deploy(event: Any) -> bool:
     return isinstance(event, dict) and "overruled" in event
 
 
-def _store() -> DynamoStore:
-    return DynamoStore(client("dynamodb"), os.environ["STORE"])
-
-
 def _run(event: Any, context: Any) -> dict[str, Any]:
     name = os.environ["NAME"]
     reconciler = Reconciler(
-        _store(),
+        DynamoStore(client("dynamodb"), os.environ["STORE"]),
         EventBridgeRules(client("events"), name),
         Bus(name, os.environ["UNDELIVERED"]),
         StepFunctionsMachines(client("stepfunctions")),

@@ -296,24 +296,24 @@ def _deleting(arn: str) -> Refused:
     return Refused("StateMachineDeleting", f"State Machine is being deleted: '{arn}'")
 
 
+def _too_long(what: str, limit: int) -> Refused:
+    return Refused(
+        "ValidationException",
+        f"1 validation error detected: {what} failed to satisfy constraint: Member must have length less than or equal "
+        f"to {limit}",
+    )
+
+
 def _check_name(name: str) -> None:
     if len(name) > 80:
-        raise Refused(
-            "ValidationException",
-            f"1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: Member must have "
-            "length less than or equal to 80",
-        )
+        raise _too_long(f"Value '{name}' at 'name'", 80)
     if not name or _BAD_IN_NAME.search(name):
         raise Refused("InvalidName", f"Invalid Name: '{name}'")
 
 
 def _check_input(text: str) -> None:
     if len(text.encode()) > INPUT_BYTES:
-        raise Refused(
-            "ValidationException",
-            f"1 validation error detected: Value at 'input' failed to satisfy constraint: Member must have length less "
-            f"than or equal to {INPUT_BYTES}",
-        )
+        raise _too_long("Value at 'input'", INPUT_BYTES)
     try:
         json.loads(text, parse_constant=_no_constant)
     except (RecursionError, ValueError) as error:
@@ -343,11 +343,7 @@ def _check_role(data: Mapping[str, Any], arn: str) -> None:
 
 def _check_definition(text: str) -> None:
     if len(text.encode()) > DEFINITION_BYTES:
-        raise Refused(
-            "ValidationException",
-            f"1 validation error detected: Value at 'definition' failed to satisfy constraint: Member must have length "
-            f"less than or equal to {DEFINITION_BYTES}",
-        )
+        raise _too_long("Value at 'definition'", DEFINITION_BYTES)
     try:
         definition = json.loads(text)
     except (RecursionError, ValueError) as error:

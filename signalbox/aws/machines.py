@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as NoConnectionError
-
+from signalbox.aws.calls import called
 from signalbox.reconcile.ports import MachinesError, Page
 
 Client = Any
@@ -65,15 +63,4 @@ class StepFunctionsMachines:
                 raise
 
     def _call(self, operation: Callable[..., Any], **arguments: Any) -> Any:
-        try:
-            return operation(**arguments)
-        except ClientError as error:
-            details = error.response.get("Error", {})
-            server = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
-            raise MachinesError(
-                details.get("Code", ""), details.get("Message", ""), retryable=server or None
-            ) from error
-        except BotoCoreError as error:
-            # A timeout or a broken connection: every call here may be made twice.
-            no_answer = isinstance(error, (HTTPClientError, NoConnectionError))
-            raise MachinesError(type(error).__name__, str(error), retryable=no_answer) from error
+        return called(MachinesError, operation, **arguments)

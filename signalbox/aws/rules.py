@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as NoConnectionError
-
-from signalbox.reconcile.ports import NOT_FOUND, Failed, Page, RulesError
+from signalbox.aws.calls import called
+from signalbox.reconcile.ports import NOT_FOUND, Failed, Page, RulesError, pages
 
 Client = Any
 """A boto3 client for events."""
@@ -49,33 +47,16 @@ class EventBridgeRules:
         self._call(self._client.delete_rule, Name=rule)
 
     def _call(self, operation: Callable[..., Any], **arguments: Any) -> Any:
-        try:
-            return operation(EventBusName=self._bus, **arguments)
-        except ClientError as error:
-            details = error.response.get("Error", {})
-            server = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
-            raise RulesError(details.get("Code", ""), details.get("Message", ""), retryable=server or None) from error
-        except BotoCoreError as error:
-            # A timeout or a broken connection: every call here may be made twice.
-            no_answer = isinstance(error, (HTTPClientError, NoConnectionError))
-            raise RulesError(type(error).__name__, str(error), retryable=no_answer) from error
+        return called(RulesError, operation, EventBusName=self._bus, **arguments)
 
 
 def rules_on_bus(client: Client, bus: str) -> Iterator[Mapping[str, Any]]:
     """Every rule of a bus; none of a bus that does not exist yet. Raises RulesError."""
-    rules = EventBridgeRules(client, bus)
-    token = None
-    while True:
-        try:
-            page = rules.list_rules(token)
-        except RulesError as error:
-            if error.code == NOT_FOUND:
-                return
+    try:
+        yield from pages(EventBridgeRules(client, bus).list_rules)
+    except RulesError as error:
+        if error.code != NOT_FOUND:
             raise
-        yield from page.entries
-        token = page.token
-        if token is None:
-            return
 
 
 def _token(token: str | None) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """What commands have in common in how they talk: colours and tables in a terminal, plain text into pipes and files."""
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 import click
 
@@ -14,6 +16,12 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 def in_terminal() -> bool:
     """Does somebody read standard output as it comes?"""
     return sys.stdout.isatty()
+
+
+def short(value: Any, characters: int) -> str:
+    """`value` as JSON text, cut where it is longer than `characters`."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"
 
 
 def show_problems(problems: Iterable[Problem]) -> None:

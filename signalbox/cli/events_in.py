@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from signalbox.cli.console import short
 from signalbox.definitions.places import Document
 from signalbox.definitions.sayable import check_sayable
 from signalbox.samples import ENVELOPE
@@ -50,15 +51,10 @@ def _event(value: Any, where: str) -> dict[str, Any]:
         )
     for field in ("source", "detail-type"):
         if not isinstance(value[field], str):
-            raise click.ClickException(f"{where}: {field} must be text; got: {_short(value[field])}")
+            raise click.ClickException(f"{where}: {field} must be text; got: {short(value[field], _SHOWN)}")
     if not isinstance(value["detail"], Mapping):
-        raise click.ClickException(f"{where}: detail must be an object; got: {_short(value['detail'])}")
+        raise click.ClickException(f"{where}: detail must be an object; got: {short(value['detail'], _SHOWN)}")
     return {**ENVELOPE, **value}
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _of_entry(entry: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from signalbox.cli.console import counted, show_table
+from signalbox.cli.console import counted, short, show_table
 from signalbox.cli.events_in import read_events
 from signalbox.cli.flow_at import flow_and_events
 from signalbox.cli.stack import Stack, read_stack, stack_options
@@ -146,19 +146,13 @@ def _machine(stack: Stack, flow: Flow, events: Mapping[str, Event]) -> Iterator[
 
 
 def _names(stack: Stack, session: Any) -> Names:
-    from botocore.exceptions import ClientError
-
-    caller = session.client("sts").get_caller_identity()
-    queue = physical(stack.name, "undelivered", 80)
-    try:
-        url = session.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
-    except ClientError as error:
-        if "NonExistentQueue" not in str(error.response["Error"]["Code"]):
-            raise
+    names = stack.names(session)
+    if not names.undelivered_url:
         raise click.ClickException(
-            f"the stack {stack.name} is not deployed here: there is no queue {queue}; fix: {SANDBOX[0]}, or pulumi up"
-        ) from error
-    return Names(stack.name, session.region_name, caller["Account"], url, caller["Arn"].split(":")[1])
+            f"the stack {stack.name} is not deployed here: there is no queue {names.undelivered}; "
+            f"fix: {SANDBOX[0]}, or pulumi up"
+        )
+    return names
 
 
 def _not_deployed(client: Any, arn: str, text: str) -> str:
@@ -280,8 +274,8 @@ def _rows(steps: Sequence[Mapping[str, Any]], flow: Flow) -> Iterator[tuple[str,
         number = f"[{items[-1]}] " if items else ""
         yield (
             "  " * len(items) + number + step["step"],
-            _short(step["input"]),
-            _short(step["output"]) if "output" in step and "error" not in step else "",
+            short(step["input"], SHOWN),
+            short(step["output"], SHOWN) if "output" in step and "error" not in step else "",
             str(step.get("seconds", "")),
             _happened(step),
         )
@@ -307,8 +301,3 @@ def _happened(step: Mapping[str, Any]) -> str:
     if step.get("tries", 0) > 1:
         parts.append(f"{step['tries']} calls")
     return ", ".join(parts)
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

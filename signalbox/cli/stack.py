@@ -1,15 +1,18 @@
 """Which stack a command is about: what Pulumi.yaml and the stack's own file say, without running Pulumi."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 
 from signalbox.classic import RULES_PER_BUS
 from signalbox.names import physical
+
+if TYPE_CHECKING:
+    from signalbox.flows import Names
 
 NAMESPACE = "signalbox"
 
@@ -47,10 +50,19 @@ class Stack:
         """The event store's table."""
         return physical(self.name, "store", 255)
 
-    def undelivered_arn(self, account: str, partition: str) -> str:
-        """The dead-letter queue of every rule's targets."""
-        region = self.session().region_name
-        return f"arn:{partition}:sqs:{region}:{account}:{physical(self.name, 'undelivered', 80)}"
+    def names(self, session: Any) -> "Names":
+        """How things are called where `session`, a boto3 session, leads; the URL of the queue `undelivered` is empty
+        before the stack is deployed. Raises botocore's errors."""
+        from signalbox.flows import Names
+
+        caller = session.client("sts").get_caller_identity()
+        names = Names(self.name, session.region_name, caller["Account"], "", caller["Arn"].split(":")[1])
+        queues = session.client("sqs")
+        try:
+            url = queues.get_queue_url(QueueName=names.undelivered)["QueueUrl"]
+        except queues.exceptions.QueueDoesNotExist:
+            return names
+        return replace(names, undelivered_url=url)
 
     def session(self) -> Any:
         """A boto3 session for the stack's region and profile, as its provider's configuration says.

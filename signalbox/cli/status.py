@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from signalbox.definitions import read
 from signalbox.effective import EffectiveRoute, config_hash
 from signalbox.flows import Names, compile_flow, definition, flow_of, machine_type
 from signalbox.model import Definitions
-from signalbox.names import physical
 from signalbox.problems import errors
 from signalbox.reconcile.difference import Live, difference, owner
-from signalbox.reconcile.machines import DELETING, Plant, UnusableError, tags_of, wanted_machine
+from signalbox.reconcile.machines import DELETING, Plant, UnusableError, wanted_machine
+from signalbox.reconcile.machines import owner as owner_of_machine
+from signalbox.reconcile.ports import CallError, pages
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
 from signalbox.store import FREEZE, ORIGIN_API, RELEASE, Item, StoreSnapshot, declared_config
 
@@ -230,59 +231,31 @@ def _read(stack: Stack, declared: Mapping[str, Any]) -> Found:
     from signalbox.aws.machines import StepFunctionsMachines
     from signalbox.aws.rules import EventBridgeRules, rules_on_bus
     from signalbox.aws.store import StoreError, read_store
-    from signalbox.reconcile.ports import CallError
 
     session = stack.session()
     try:
-        account = session.client("sts").get_caller_identity()
-        partition = account["Arn"].split(":")[1]
+        names = stack.names(session)
         store = read_store(session.client("dynamodb"), stack.store)
         events = session.client("events")
         bus = EventBridgeRules(events, stack.name)
         live = list(rules_on_bus(events, stack.name))
         ours = [rule["Name"] for rule in live if owner(rule, stack.name)]
-        targets = {name: list(_targets(bus, name)) for name in ours}
-        url = _queue_url(session.client("sqs"), physical(stack.name, "undelivered", 80))
-        names = Names(stack.name, session.region_name, account["Account"], url, partition)
+        targets = {name: list(pages(lambda token, name=name: bus.list_targets(name, token))) for name in ours}
         machines = _machines(StepFunctionsMachines(session.client("stepfunctions")), names, {*declared, *store.flows})
     except (StoreError, CallError, BotoCoreError, ClientError) as error:
         raise click.ClickException(str(error)) from error
-    undelivered = stack.undelivered_arn(account["Account"], partition)
-    return Found(store, live, targets, Bus(stack.name, undelivered), machines, names)
-
-
-def _queue_url(client: Any, queue: str) -> str:
-    """The URL of a queue, empty before it is deployed."""
-    try:
-        return client.get_queue_url(QueueName=queue)["QueueUrl"]
-    except client.exceptions.QueueDoesNotExist:
-        return ""
+    return Found(store, live, targets, Bus(stack.name, names.undelivered_arn), machines, names)
 
 
 def _machines(port: Any, names: Names, flows: set[str]) -> dict[str, Live]:
     """The state machines of `flows`, and those that the API's flows had which are gone."""
     found = {flow: live for flow in sorted(flows) if (live := port.describe(names.machine_arn(flow))) is not None}
     known = {names.machine(flow) for flow in flows}
-    for machine in _pages(port.list_machines):
-        if not machine["name"].startswith(f"{names.stack}-") or machine["name"] in known:
+    for machine in pages(port.list_machines):
+        name, arn = machine["name"], machine["stateMachineArn"]
+        if not name.startswith(f"{names.stack}-") or name in known:
             continue
-        tags = port.tags(machine["stateMachineArn"])
-        flow = tags.get("signalbox:flow", "")
-        live = port.describe(machine["stateMachineArn"])
-        if live is not None and tags_of(names.stack, flow).items() <= tags.items():
+        flow = owner_of_machine(name, port.tags(arn), names)
+        if flow is not None and (live := port.describe(arn)) is not None:
             found[flow] = live
     return found
-
-
-def _targets(bus: Any, rule: str) -> Iterator[Live]:
-    return _pages(lambda token: bus.list_targets(rule, token))
-
-
-def _pages(fetch: Callable[[str | None], Any]) -> Iterator[Live]:
-    token = None
-    while True:
-        page = fetch(token)
-        yield from page.entries
-        token = page.token
-        if token is None:
-            return

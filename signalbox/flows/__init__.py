@@ -7,6 +7,7 @@
     statements(flow, names, events)             what its role may do; shared_statements: the role of run-time flows
     machine_type(flow)                          STANDARD, or EXPRESS where repeats do no harm
     draw(flow)                                  a Mermaid flowchart
+    LOG_LEVEL                                   what state machines log
     silent_ends(names)                          the pattern of a rule for runs that nothing inside them could report
 
 Nothing here does I/O, and nothing imports an AWS SDK. `Names` says how things are called on AWS.
@@ -18,10 +19,11 @@ from signalbox.flows.drawing import draw
 from signalbox.flows.model import Flow, flow_of, machine_type
 from signalbox.flows.names import EXAMPLE, Names
 from signalbox.flows.permissions import shared_statements, statements
-from signalbox.flows.watch import silent_ends
+from signalbox.flows.watch import LOG_LEVEL, silent_ends
 
 __all__ = [
     "EXAMPLE",
+    "LOG_LEVEL",
     "Flow",
     "Names",
     "check_flow",

@@ -6,6 +6,9 @@ from signalbox.names import physical
 
 STATE_MACHINE_NAME_LIMIT = 80
 FUNCTION_NAME_LIMIT = 64
+QUEUE_NAME_LIMIT = 80
+FLOW_TAG = "signalbox:flow"
+"""The tag of a state machine that says which flow it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,14 @@ class Names:
         return self._arn("dynamodb", f"table/{self.state}")
 
     @property
+    def undelivered(self) -> str:
+        """The name of the queue `undelivered`."""
+        return physical(self.stack, "undelivered", QUEUE_NAME_LIMIT)
+
+    @property
     def undelivered_arn(self) -> str:
         """The ARN of the queue `undelivered`."""
-        return self._arn("sqs", f"{self.stack}-undelivered")
+        return self._arn("sqs", self.undelivered)
 
     def function_arn(self, name: str) -> str:
         """The ARN of the processing function `name`."""
@@ -54,6 +62,10 @@ class Names:
     def machine_arn(self, flow: str) -> str:
         """The ARN of the state machine of the flow `flow`."""
         return self._arn("states", f"stateMachine:{self.machine(flow)}")
+
+    def tags(self, flow: str, origin: str) -> dict[str, str]:
+        """The tags that say whose the state machine of the flow `flow` is; `origin` is that of the flow's item."""
+        return {"signalbox:stack": self.stack, FLOW_TAG: flow, "signalbox:origin": origin}
 
     def resource(self, action: str) -> str:
         """The `Resource` of a task that calls a service, such as `lambda:invoke`."""

@@ -10,6 +10,10 @@ from typing import Any
 from signalbox.flows.compiler import FLOW_FAILED
 from signalbox.flows.names import Names
 
+LOG_LEVEL = "ERROR"
+"""What state machines log, without execution data: who and why, and not what. The event is in `undelivered`, where
+fewer can read it."""
+
 
 def silent_ends(names: Names) -> dict[str, Any]:
     """The pattern of a rule on the default bus for runs of the stack's flows that ended in silence.

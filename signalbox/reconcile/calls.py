@@ -5,7 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from signalbox.reconcile.difference import CHUNK
-from signalbox.reconcile.ports import NOT_FOUND, RETRYABLE, CallError, Clock, Failed, Machines, Page, Rules, RulesError
+from signalbox.reconcile.ports import (
+    NOT_FOUND,
+    RETRYABLE,
+    CallError,
+    Clock,
+    Failed,
+    Machines,
+    Page,
+    Rules,
+    RulesError,
+    pages,
+)
 from signalbox.reconcile.wanted import WantedRule
 
 T = TypeVar("T")
@@ -46,12 +57,7 @@ class Patient:
         self._clock.sleep(self._jitter() * min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
 
     def _pages(self, fetch: Callable[[str | None], Page]) -> list[Mapping[str, Any]]:
-        page = self._call(lambda: fetch(None))
-        entries = list(page.entries)
-        while page.token is not None:
-            page = self._call(lambda token=page.token: fetch(token))
-            entries += page.entries
-        return entries
+        return list(pages(lambda token: self._call(lambda: fetch(token))))
 
     def _write(self, action: Callable[[], T]) -> T:
         self.writes += 1

@@ -14,9 +14,10 @@ from typing import Any
 
 from signalbox.canonical import digest
 from signalbox.flow_edits import flow_version
-from signalbox.flows import Names, compile_flow, definition, flow_of, machine_type
+from signalbox.flows import LOG_LEVEL, Names, compile_flow, definition, flow_of, machine_type
 from signalbox.flows.compiler import literals
 from signalbox.flows.model import Call, Emit, Flow
+from signalbox.flows.names import FLOW_TAG
 from signalbox.model import Event
 from signalbox.reconcile.calls import MachineCalls
 from signalbox.reconcile.ports import CallError, MachinesError, Store
@@ -92,23 +93,23 @@ def wanted_machine(item: Item, store: StoreSnapshot, plant: Plant) -> WantedMach
     fields = {
         "definition": text,
         "roleArn": plant.role,
-        # Who and why, and not what: the event is in `undelivered`, where fewer can read it.
         "loggingConfiguration": {
-            "level": "ERROR",
+            "level": LOG_LEVEL,
             "includeExecutionData": False,
             "destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": plant.logs}}],
         },
         "tracingConfiguration": {"enabled": True},
     }
     names = plant.names
-    return WantedMachine(
-        names.machine(flow.id), names.machine_arn(flow.id), machine_type(flow), fields, tags_of(names.stack, flow.id)
-    )
+    tags = names.tags(flow.id, ORIGIN_API)
+    return WantedMachine(names.machine(flow.id), names.machine_arn(flow.id), machine_type(flow), fields, tags)
 
 
-def tags_of(stack: str, flow_id: str) -> dict[str, str]:
-    """The tags that say whose a machine is."""
-    return {"signalbox:stack": stack, "signalbox:flow": flow_id, "signalbox:origin": ORIGIN_API}
+def owner(name: str, tags: Mapping[str, str], names: Names) -> str | None:
+    """The flow made at run time whose state machine this is, by its name and tags; None: it is not ours."""
+    flow_id = tags.get(FLOW_TAG, "")
+    ours = names.tags(flow_id, ORIGIN_API).items() <= tags.items() and names.machine(flow_id) == name
+    return flow_id if ours else None
 
 
 def differs(wanted: WantedMachine, live: Live) -> list[str]:
@@ -278,9 +279,7 @@ class MachinePass:
             name, arn = machine["name"], machine["stateMachineArn"]
             if not name.startswith(f"{names.stack}-") or name in kept:
                 continue
-            tags = self._calls.tags(arn)
-            flow_id = tags.get("signalbox:flow", "")
-            if tags_of(names.stack, flow_id).items() <= tags.items() and names.machine(flow_id) == name:
+            if (flow_id := owner(name, self._calls.tags(arn), names)) is not None:
                 found[flow_id] = arn
         return found
 

@@ -1,7 +1,7 @@
 """What the reconciler needs of the outside: the store, the rules of one bus, state machines, a clock, and a place for
 metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -65,6 +65,15 @@ class Page:
 
     entries: Sequence[Mapping[str, Any]]
     token: str | None
+
+
+def pages(fetch: Callable[[str | None], Page]) -> Iterator[Mapping[str, Any]]:
+    """The entries of all pages that `fetch` gives, from the token None on. Raises what `fetch` does."""
+    page = fetch(None)
+    yield from page.entries
+    while page.token is not None:
+        page = fetch(page.token)
+        yield from page.entries
 
 
 class Store(Protocol):

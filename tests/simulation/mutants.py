@@ -30,6 +30,7 @@ class Mutant:
 
 
 CALLS = "signalbox.reconcile.calls"
+PORTS = "signalbox.reconcile.ports"
 DIFFERENCE = "signalbox.reconcile.difference"
 RECONCILER = "signalbox.reconcile.reconciler"
 WANTED = "signalbox.reconcile.wanted"
@@ -46,7 +47,7 @@ MUTANTS = (
     Mutant("no retry", CALLS, "if not error.retryable or attempt == ATTEMPTS:", "if True:"),
     Mutant("failed entries are not tried again", CALLS, "if lasting or attempt == ATTEMPTS:", "if True:"),
     Mutant("FailedEntryCount ignored", RULES, 'if not answer.get("FailedEntryCount"):', "if True:"),
-    Mutant("rules are not paged", CALLS, "while page.token is not None:", "while False:"),
+    Mutant("rules are not paged", PORTS, "while page.token is not None:", "while False:"),
     Mutant("items are not paged", STORE, 'if not page.get("LastEvaluatedKey"):', "if True:"),
     Mutant(
         "inconsistent reads of items",
@@ -189,8 +190,8 @@ MUTANTS = (
     Mutant(
         "foreign machines are deleted",
         MACHINES,
-        "if tags_of(names.stack, flow_id).items() <= tags.items() and names.machine(flow_id) == name:",
-        "if True:",
+        "return flow_id if ours else None",
+        "return flow_id",
     ),
     Mutant(
         "a machine goes before its rules",

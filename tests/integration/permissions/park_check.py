@@ -26,9 +26,9 @@ from sandbox.received import Received, Record, read
 from sandbox.stack import PARK_TOPIC, Sandbox
 from signalbox.aws.store import DynamoStore
 from signalbox.classic import mark as rule_mark
+from signalbox.flows import Names
 from signalbox.model import Route
 from signalbox.names import rule_name
-from signalbox.reconcile.machines import tags_of
 from signalbox.store import (
     EVENTS,
     FLOW,
@@ -354,7 +354,7 @@ class ParkCheck:
         answer = self._events.put_targets(Rule=name, EventBusName=self._bus, Targets=[target])
         assert answer["FailedEntryCount"] == 0, answer
         self._store.put(sync_item(mark, at="", revision=0, routes={}))
-        tags = tags_of(self._bus, f"{mark}-stray")
+        tags = Names(self._bus, REGION, ACCOUNT, "").tags(f"{mark}-stray", ORIGIN_API)
         self._states.create_state_machine(
             name=f"{self._bus}-{mark}-stray",
             roleArn=self._role,
