@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalbox.schema import DEPTH, ERRORS, MESSAGE_LENGTH, SchemaError, compile_schema
+from tests.cpu import within
 
 
 def nested(levels: int, key: str = "a", leaf: Any = 1) -> Any:
@@ -168,9 +168,7 @@ HARD: list[tuple[Any, Any]] = [
 @pytest.mark.parametrize(("schema", "value"), HARD, ids=range(len(HARD)))
 def test_no_validation_takes_over_a_second(schema: Any, value: Any) -> None:
     validator = compile_schema(schema)
-    begin = time.process_time()
-    validator.errors(value)
-    assert time.process_time() - begin < 1
+    within(1, lambda: validator.errors(value))
 
 
 def test_a_schema_that_doubles_with_every_level_of_its_own_is_refused() -> None:

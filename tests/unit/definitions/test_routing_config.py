@@ -1,7 +1,6 @@
 """Routing configs as the API gets them: no files, no lines, and whatever anybody sends."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from signalbox.definitions.routing import ROUTES_PER_EVENT, check_routing_config
 from signalbox.model import Destination, Event, Function, route_from_config
 from signalbox.problems import errors
 from signalbox.registry import registry_of
+from tests.cpu import timed, within
 
 EVENT = Event("order", ("shop",), ("order",), {"type": "object", "properties": {"state": {"type": "string"}}})
 REGISTRY = registry_of(
@@ -161,9 +161,9 @@ ROUTES = st.fixed_dictionaries(
 @settings(max_examples=400)
 @given(st.dictionaries(st.text(max_size=5) | st.just("r"), ROUTES | ANY, max_size=3) | ANY)
 def test_anything_is_refused_with_words_or_becomes_a_rule(configs: Any) -> None:
-    begin = time.process_time()
-    found = check_routing_config(EVENT, configs, REGISTRY, runtime=True)
-    assert time.process_time() - begin < 1
+    found, spent = timed(lambda: check_routing_config(EVENT, configs, REGISTRY, runtime=True))
+    if spent > 1:  # or a busy machine's
+        within(1, lambda: check_routing_config(EVENT, configs, REGISTRY, runtime=True))
     json.dumps([problem.as_dict() for problem in found])
     if errors(found):
         return

@@ -6,6 +6,7 @@ import pytest
 
 from signalbox.definitions.yaml12 import read_file
 from signalbox.flows import read_flow
+from tests.cpu import within
 from tests.unit.flows.flows_of import EVENTS, EVERY_KIND, REGISTRY, read
 
 OK = {"name": "ok", "transform": "$input"}
@@ -301,13 +302,9 @@ def test_a_part_of_a_schema_that_is_not_checked_is_a_warning() -> None:
 
 
 def test_a_hostile_body_is_answered_quickly() -> None:
-    import time
-
     dense = "$input" + ".a" * 400
     body = steps(*({"name": f"s{n}", "transform": dense} for n in range(100)))
-    start = time.process_time()
-    _, problems = read(body)
-    assert time.process_time() - start < 2
+    _, problems = within(1, lambda: read(body))
     assert "flow-words" in [p.code for p in problems]
 
 

@@ -1,10 +1,8 @@
 """No input makes the matcher raise anything but its own errors, run long, or recurse to death."""
 
 import contextlib
-import gc
 import inspect
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,36 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalbox.patterns import EventError, PatternError, RuleSet, check, compile, explain, matches
+from tests.cpu import within
 
-# The promise: 0.1 s of CPU a call. Where counting to COUNT takes longer than 0.025 s, a machine is slow, or busy with
-# something else, and the promise is four times what counting takes.
 LIMIT_SECONDS = 0.1
-COUNT = 200_000
-LIMIT_COUNTS = 4
-TRIES = 6
 HOSTILE = list(adversaries.cases())
-
-
-def counting() -> float:
-    """CPU seconds that this machine takes, just now, for a fixed piece of work."""
-    started = time.process_time()
-    kept: dict[int, tuple[int, int]] = {}
-    total = 0
-    for n in range(COUNT):
-        kept[n & 1023] = (n, total)
-        total += len(kept)
-    return time.process_time() - started
-
-
-def spent_on(pattern: str, event: str) -> float:
-    """CPU seconds of the slower one of `check` and `matches`."""
-    started = time.process_time()
-    faults = check(pattern)
-    checked = time.process_time()
-    if not faults:
-        with contextlib.suppress(EventError):
-            matches(pattern, event)
-    return max(checked - started, time.process_time() - checked)
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -70,13 +42,13 @@ anything = st.recursive(
 def test_hostile_inputs_are_answered_in_time(pattern: str, event: str) -> None:
     assert len(pattern) <= adversaries.PATTERN
     assert len(event) <= adversaries.EVENT
-    spent = LIMIT_SECONDS
-    for _ in range(TRIES):
-        gc.collect()
-        spent = spent_on(pattern, event)
-        if spent < LIMIT_SECONDS or spent < LIMIT_COUNTS * counting():
-            return
-    pytest.fail(f"takes {spent:.3f} s of CPU")
+
+    def match() -> None:
+        with contextlib.suppress(EventError):
+            matches(pattern, event)
+
+    if not within(LIMIT_SECONDS, lambda: check(pattern)):
+        within(LIMIT_SECONDS, match)
 
 
 def test_a_caller_deep_in_its_stack_gets_an_answer() -> None:
