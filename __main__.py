@@ -21,7 +21,7 @@ from components.registry import Registry, RegistryArgs
 from components.router import Router, RouterArgs
 from components.rule_sync import RuleSync, RuleSyncArgs
 from components.settings import read_settings
-from components.settle import Settle, SettleArgs
+from components.settle import restore_rules, settle_rules
 from components.triggers import Triggers, topics_of
 from signalbox.classic import DEFAULT_BUS, ROUTER, feed_name, feeds
 
@@ -32,6 +32,7 @@ settings = read_settings(pulumi.Config("signalbox"), f"{pulumi.get_project()}-{p
 scope = read_scope(settings)
 definitions = read_definitions(ROOT / settings.mappings, FUNCTIONS, settings, scope)
 plan = read_plan(definitions, settings, scope)
+restore_rules(plan, scope)
 code = pack_code(FUNCTIONS, definitions, settings)
 
 functions = definitions.functions
@@ -137,7 +138,7 @@ routes = [
     )
     for event_id, event_plan in [*plan.events.items(), *((gone, None) for gone in plan.gone)]
 ]
-rule_sync = RuleSync(
+RuleSync(
     "rule-sync",
     RuleSyncArgs(
         lambdas,
@@ -147,12 +148,7 @@ rule_sync = RuleSync(
         triggers,
     ),
 )
-settled = []
-if plan.overruled:
-    after = [rule_sync, *(each.item for each in routes)]
-    settled = [Settle("settle", SettleArgs(rule_sync.lambda_function.function, plan.overruled, after)).run]
-for each in routes:
-    each.declare_rules(after=settled)
+settle_rules(plan, scope, bus.undelivered.arn, [each.written for each in routes])
 wrapper = EventStoreWrapper(
     "api", EventStoreWrapperArgs(lambdas, functions[WRAPPER], code.functions[WRAPPER], settings.jwt)
 )

@@ -37,25 +37,22 @@ class EventRoutesArgs:
 class EventRoutes(Component):
     """The event's item, then its rules: whoever writes a rule, deploy or reconciler, finds the same in the store.
 
-    Rules are declared by a step of their own, `declare_rules`, when the items of all events are. Nothing else is made
-    for a route: permissions and policies hold for all rules of the bus.
+    Nothing else is made for a route: permissions and policies hold for all rules of the bus. `written` is known when
+    all of it is there.
     """
 
     def __init__(self, name: str, args: EventRoutesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        self._args = args
         item = gone_item(name) if args.event is None else event_item(args.event)
         self.item = stored_item(self, "item", args.table, item, depends_on=args.registry)
-
-    def declare_rules(self, after: Sequence[pulumi.Resource]) -> None:
-        """The rules and their targets; `after` comes before each of them, besides the event's item."""
-        args, event = self._args, self._args.event
-        if event is not None:
+        made: list[pulumi.CustomResource] = [self.item]
+        if args.event is not None:
             for route in args.routes.values():
-                self._rule(args, rule_of(event, route, args.stack), after)
+                made += self._rule(args, rule_of(args.event, route, args.stack))
+        self.written = pulumi.Output.all(*(each.id for each in made))
         self.register_outputs({"item": self.item.id})
 
-    def _rule(self, args: EventRoutesArgs, rule: Rule, after: Sequence[pulumi.Resource]) -> aws.cloudwatch.EventRule:
+    def _rule(self, args: EventRoutesArgs, rule: Rule) -> list[pulumi.CustomResource]:
         declared = aws.cloudwatch.EventRule(
             f"{self.name}/{rule.route}",
             name=rule.name,
@@ -63,11 +60,9 @@ class EventRoutes(Component):
             event_pattern=rule.pattern,
             description=rule.description,
             state=rule.state,
-            opts=self.child(depends_on=[self.item, *after]),
+            opts=self.child(depends_on=[self.item]),
         )
-        for target in rule.targets:
-            self._target(args, rule, target, declared)
-        return declared
+        return [declared, *(self._target(args, rule, target, declared) for target in rule.targets)]
 
     def _target(
         self, args: EventRoutesArgs, rule: Rule, target: RuleTarget, declared: aws.cloudwatch.EventRule

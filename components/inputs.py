@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 import pulumi
 import pulumi_aws as aws
 
@@ -16,7 +17,7 @@ from signalbox.aws.rules import rules_on_bus
 from signalbox.aws.session import WrongAccountError, session_of
 from signalbox.aws.store import StoreError, read_store
 from signalbox.changes import Change, bounded, changes, planned_events, stored_events, summary
-from signalbox.classic import ROUTER, rule_of
+from signalbox.classic import ROUTER, Rule, rule_of
 from signalbox.definitions import load
 from signalbox.effective import Plan, plan, policy_of
 from signalbox.model import Definitions, Function
@@ -124,10 +125,22 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
         ) from error
     for note in made.notes:
         (pulumi.log.warn if note.severity == "warning" else pulumi.log.info)(str(note))
-    rules = [rule_of(each.event, route, scope.name) for each in made.events.values() for route in each.routes.values()]
-    _stop_on([*made.problems, *clashes(rules, live, scope.name)])
+    _stop_on([*made.problems, *clashes(planned_rules(made, scope), live, scope.name)])
     _say(changes(before, planned_events(made)))
     return made
+
+
+def planned_rules(plan: Plan, scope: Scope) -> list[Rule]:
+    """The rule of every route that `plan` makes."""
+    return [rule_of(each.event, route, scope.name) for each in plan.events.values() for route in each.routes.values()]
+
+
+def session_for(scope: Scope) -> boto3.Session:
+    """A session with the credentials of the stack's provider. Raises pulumi.RunError."""
+    try:
+        return session_of(scope.account, scope.region, pulumi.Config("aws").get("profile"))
+    except WrongAccountError as error:
+        raise pulumi.RunError(str(error)) from error
 
 
 def _say(found: list[Change]) -> None:
@@ -143,11 +156,11 @@ def _read_live(settings: Settings, scope: Scope) -> tuple[StoreSnapshot, list[Li
             )
         pulumi.log.warn("signalbox:store is offline: run-time edits are not read, and an up may show other changes")
         return StoreSnapshot(), []
+    session = session_for(scope)
     try:
-        session = session_of(scope.account, scope.region, pulumi.Config("aws").get("profile"))
         store = read_store(session.client("dynamodb"), scope.physical("store", 255))
         return store, list(rules_on_bus(session.client("events"), scope.name))
-    except (WrongAccountError, StoreError, RulesError) as error:
+    except (StoreError, RulesError) as error:
         raise pulumi.RunError(str(error)) from error
 
 

@@ -1,39 +1,50 @@
-"""The reconciler's run in the midst of a deploy: after the store is written, before any rule is."""
+"""The deploy's own look at the bus, in an `up` only: Pulumi's state may be old where routes are edited at run time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
-from components.component import Component
-from signalbox.canonical import canonical
-
-
-@dataclass(frozen=True, slots=True)
-class SettleArgs:
-    """`overruled` names the edits that lost, `after` are the items and the function."""
-
-    function: aws.lambda_.Function
-    overruled: str
-    after: Sequence[pulumi.Resource]
+from components.inputs import planned_rules, session_for
+from components.scope import Scope
+from signalbox.aws.rules import EventBridgeRules, rules_on_bus
+from signalbox.aws.store import DynamoStore
+from signalbox.effective import Plan
+from signalbox.reconcile import Bus, put_bare, settle, taken_away
+from signalbox.reconcile.ports import RulesError, SystemClock
+from signalbox.store import StoreError
 
 
-class Settle(Component):
-    """Invokes the reconciler when the definitions overrule run-time edits.
+def restore_rules(plan: Plan, scope: Scope) -> None:
+    """Before anything is declared: rules that edits have taken away are made anew, without targets, for the engine to
+    write to. Raises pulumi.RunError."""
+    if pulumi.runtime.is_dry_run() or not plan.edited:
+        return
+    client = session_for(scope).client("events")
+    try:
+        missing = taken_away(planned_rules(plan, scope), plan.edited, rules_on_bus(client, scope.name))
+        put_bare(EventBridgeRules(client, scope.name), missing, SystemClock())
+    except RulesError as error:
+        raise pulumi.RunError(f"rules that run-time edits took away cannot be made anew: {error}") from error
 
-    Pulumi compares what the program declares with its own state, and rules that were edited at run time are not as the
-    state says: of a rule that an edit left without a target it would believe that the target is there, and take away
-    the one that really is. The reconciler looks at the bus itself, so that all that is left to the engine is to write
-    what is there already.
+
+def settle_rules(plan: Plan, scope: Scope, undelivered: pulumi.Input[str], written: Sequence[pulumi.Output]) -> None:
+    """When all of `written` is, and before the engine deletes anything: the rules of events that change are made what
+    the store says. The program does not end before, and the engine deletes when it has.
+
+    What cannot be made so ends the `up` with a pulumi.RunError.
     """
+    if pulumi.runtime.is_dry_run() or not plan.changing:
+        return
 
-    def __init__(self, name: str, args: SettleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
-        self.run = aws.lambda_.Invocation(
-            f"{name}-run",
-            function_name=args.function.name,
-            input=canonical({"overruled": args.overruled}),
-            opts=self.child(depends_on=list(args.after)),
-        )
-        self.register_outputs({})
+    def run(known: list[str]) -> None:
+        session = session_for(scope)
+        store = DynamoStore(session.client("dynamodb"), scope.physical("store", 255))
+        rules = EventBridgeRules(session.client("events"), scope.name)
+        try:
+            problems = settle(plan, store, rules, Bus(scope.name, known[0]), clock=SystemClock())
+        except (StoreError, RulesError) as error:
+            raise pulumi.RunError(f"the rules could not be looked at, and nothing was taken away: {error}") from error
+        if problems:
+            raise pulumi.RunError("\n".join(str(problem) for problem in problems))
+
+    pulumi.Output.all(undelivered, *written).apply(run)

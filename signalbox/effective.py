@@ -34,6 +34,7 @@ from signalbox.store import (
     StoreSnapshot,
     decision_item,
     declared_config,
+    event_item,
     override_item,
 )
 
@@ -500,23 +501,13 @@ class Plan:
     decisions: tuple[Item, ...]
     notes: tuple[Note, ...]
     problems: tuple[Problem, ...]
-
-    @property
-    def overruled(self) -> str:
-        """Names the run-time edits that lost to the definitions, with what takes their place; empty: there are none.
-
-        Only there can the bus lack what an earlier deploy put on it and this one leaves as it is, or have what none
-        has put on it.
-        """
-        found: list[object] = []
-        decided = [*self.decisions, *(each.decision for each in self.events.values() if each.decision)]
-        for item in decided:
-            each = self.events.get(item[SK])
-            declared = each.event.routing_config() if each else {}
-            for name, decision in decisions_from_item(item).items():
-                if decision.winner == "definitions" and decision.reason != "converged":
-                    found.append([item[SK], name, decision.as_json(), declared.get(name)])
-        return digest(found) if found else ""
+    overrides: Mapping[str, Item]
+    """The items of the run-time edits that it builds on, by event."""
+    edited: frozenset[str]
+    """Ids of the routes that have a run-time edit, also of one that is not in force."""
+    changing: tuple[str, ...]
+    """The events of which the store says something else after this deploy, or that have run-time edits: whose rules may
+    not be what an earlier deploy made of them, or will not stay so."""
 
 
 def plan(
@@ -536,7 +527,7 @@ def plan(
     left: list[Item] = []
     notes: list[Note] = _control_notes(store)
     problems: list[Problem] = _control_problems(store)
-    collided: set[str] = set()
+    edited: set[str] = set()
     for event_id in sorted({*events, *store.overrides}):
         event = events.get(event_id)
         item = store.events.get(event_id)
@@ -551,7 +542,7 @@ def plan(
         )
         notes += decided.notes
         problems += decided.conflicts
-        collided.update(f"{event_id}/{name}" for name in decided.routes if decided.routes[name].edit)
+        edited.update(f"{event_id}/{name}" for name in decided.routes if decided.routes[name].edit)
         decision = decisions_item(event_id, decided.decisions)
         if event is None:
             left += [decision] if decision else []
@@ -564,10 +555,29 @@ def plan(
     notes += [
         Note(route, "signalbox:conflicts names this route, but it has no run-time edit: take the line out", "warning")
         for route in sorted(policy.routes)
-        if route not in collided
+        if route not in edited
     ]
     gone = tuple(sorted({*store.events, *store.gone} - events.keys()))
-    return Plan(plans, gone, tuple(left), tuple(notes), tuple(problems))
+    return Plan(
+        events=plans,
+        gone=gone,
+        decisions=tuple(left),
+        notes=tuple(notes),
+        problems=tuple(problems),
+        overrides=store.overrides,
+        edited=frozenset(edited),
+        changing=tuple(_changing(events, store)),
+    )
+
+
+def _changing(events: Mapping[str, Event], store: StoreSnapshot) -> Iterable[str]:
+    """An event that the store has never heard of has no rules but those that the deploy makes."""
+    for event_id in sorted({*store.events, *store.gone, *store.overrides}):
+        event = events.get(event_id)
+        item = store.events.get(event_id)
+        edits = override_from_item(event_id, store.overrides.get(event_id)).routes
+        if edits or item != (None if event is None else event_item(event)):
+            yield event_id
 
 
 def _steps(event: Event, before: Mapping[str, JsonObject], after: Mapping[str, Route]) -> Iterable[Problem]:
@@ -618,7 +628,7 @@ def _control_notes(store: StoreSnapshot) -> list[Note]:
         return []
     text = (
         f"the reconciler is frozen since {item.get('At', '?')} by {item.get('By', '?')}: "
-        "run-time edits are stored but not made live until `python -m signalbox thaw`; deploy with --refresh meanwhile"
+        "run-time edits are stored but not made live until `python -m signalbox thaw`, save by a deploy"
     )
     return [Note("", text, "warning")]
 

@@ -5,18 +5,15 @@ import os
 import time
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from signalbox.aws.machines import StepFunctionsMachines
 from signalbox.aws.metrics import CloudWatchMetrics
 from signalbox.aws.rules import EventBridgeRules
 from signalbox.aws.store import DynamoStore
 from signalbox.flows import Names
 from signalbox.reconcile import Bus, Plant, Reconciler
-from signalbox.reconcile.ports import RulesError
+from signalbox.reconcile.ports import SystemClock
 from signalbox.runtime.aws import client
 from signalbox.runtime.text import to_text
-from signalbox.store import StoreError
 
 SPARE_SECONDS = 15
 """What is left at the end of the function's time for the notes and metrics of a run that ran out of it."""
@@ -24,39 +21,12 @@ SPARE_SECONDS = 15
 logger = logging.getLogger(__name__)
 
 
-class _Clock:
-    """The system's."""
-
-    def now(self) -> float:
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
-
-
 def handle(event: Any, context: Any) -> dict[str, Any]:
     """Run the reconciler; its report.
 
     What started it does not matter: it reads the store, not the event. A batch of the store's stream is done when the
     store held still and all was looked at; a run that raises, or that ran out of time, leaves it to be tried again.
-
-    A deploy that starts it is not stopped by what fails here: it goes on as without, and the next run tells.
     """
-    try:
-        return _run(event, context)
-    except (StoreError, RulesError, BotoCoreError, ClientError) as error:
-        if not _is_deploy(event):
-            raise
-        logger.error("the run that a deploy started failed: %s", error)
-        return {"failed": str(error)}
-
-
-def _is_deploy(event: Any) -> bool:
-    """Was it started by a deploy, between the store and the rules?"""
-    return isinstance(event, dict) and "overruled" in event
-
-
-def _run(event: Any, context: Any) -> dict[str, Any]:
     name = os.environ["NAME"]
     reconciler = Reconciler(
         DynamoStore(client("dynamodb"), os.environ["STORE"]),
@@ -64,7 +34,7 @@ def _run(event: Any, context: Any) -> dict[str, Any]:
         Bus(name, os.environ["UNDELIVERED"]),
         StepFunctionsMachines(client("stepfunctions")),
         Plant(_names(name), os.environ["FLOWS_ROLE"], os.environ["FLOWS_LOGS"]),
-        clock=_Clock(),
+        clock=SystemClock(),
         metrics=CloudWatchMetrics(client("cloudwatch"), name),
         deadline=time.time() + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS,
     )

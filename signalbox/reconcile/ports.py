@@ -1,6 +1,7 @@
 """What the reconciler needs of the outside: the store, the rules of one bus, state machines, a clock, and a place for
 metrics."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -159,6 +160,18 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Waits."""
         ...
+
+
+class SystemClock:
+    """The system's."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Waits."""
+        time.sleep(seconds)
 
 
 class Metrics(Protocol):

@@ -4,32 +4,27 @@ It is level-triggered: a pass reads the store and the bus, does the least that m
 is repeated while the store changed under its hands. It remembers nothing between passes but the `sync` items, which
 tell people (and this module, whether a difference is news or somebody's hand) what it did last.
 
-Order is what keeps events from being missed: new rules are made before others change, and those before any goes; of one
-rule, new targets are put before old ones are removed, and all are removed before the rule is deleted. A state machine
-is made before the rules that send to it, and goes after them.
+Order is what keeps events from being missed, within a route and between routes (`signalbox.reconcile.routes`), and with
+state machines: one is made before the rules that send to it, and goes after them.
 """
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from signalbox.classic import routed_flows
 from signalbox.reconcile.calls import Calls, MachineCalls, OutOfTimeError
-from signalbox.reconcile.difference import Change, Live, difference, owner, target_changes
 from signalbox.reconcile.machines import MachinePass, Note, Plant
-from signalbox.reconcile.ports import FULL, NOT_FOUND, Clock, Machines, Metrics, Rules, RulesError, Store
-from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
+from signalbox.reconcile.ports import Clock, Machines, Metrics, Rules, Store
+from signalbox.reconcile.routes import IN_STEP, Job, Outcome, Routes
+from signalbox.reconcile.wanted import Bus, WantedEvent, wanted
 from signalbox.store import ACTIVE, FREEZE, SK, SYNC, StoreSnapshot, sync_item
 
 ROUNDS = 5
 """How often a run starts over because the store changed meanwhile; after that, the next run goes on."""
-
-IN_STEP = "in-step"
-KEPT_OLD = "kept-old"
-FAILED = "failed"
 
 Entry = dict[str, Any]
 """What a `sync` item says of one route: `state` (IN_STEP, KEPT_OLD: a target is missing, FAILED), the digest of the
@@ -157,7 +152,7 @@ class Reconciler:
                     settled=settled and not flows.error,
                     routes=one.routes(),
                     errors=one.errors(),
-                    foreign=tuple(sorted(one.foreign)),
+                    foreign=tuple(sorted(one.foreign())),
                     repaired=tuple(repaired),
                     flows=flows.notes,
                     machines_error=flows.error,
@@ -176,25 +171,6 @@ def _says(store: StoreSnapshot) -> list[object]:
     return [*(store.targets, store.events, store.gone, store.decisions, store.overrides, store.flows, store.control)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """One route to look at: its live rule, the wanted one, or both."""
-
-    event_id: str
-    route: str
-    live: Live | None
-    wanted: WantedRule | None
-
-    @property
-    def rank(self) -> int:
-        """Rules that start to catch events come first, those that stop come last."""
-        if self.wanted is None:
-            return 3
-        if self.wanted.rule.state == "DISABLED":
-            return 2
-        return 0 if self.live is None or self.live.get("State") == "DISABLED" else 1
-
-
 class _Pass:
     """One comparison of a snapshot of the store with the bus, and what it led to."""
 
@@ -202,7 +178,7 @@ class _Pass:
         self, notes: Store, calls: Calls, bus: Bus, flows: MachinePass, store: StoreSnapshot, now: str
     ) -> None:
         self._notes = notes
-        self._calls = calls
+        self._routes = Routes(calls, bus.stack)
         self._bus = bus
         self._flows = flows
         self._store = store
@@ -214,9 +190,7 @@ class _Pass:
             event_id: {name: {k: v for k, v in entry.items() if k != "outcome"} for name, entry in entries.items()}
             for event_id, entries in self._last.items()
         }
-        self._taken: set[str] = set()
         self._stuck: list[str] = []
-        self.foreign: list[str] = []
         self.repaired: list[str] = []
 
     def run(self) -> bool:
@@ -224,7 +198,10 @@ class _Pass:
         try:
             self._flows.put_new()
             self._events = wanted(self._store, self._bus, self._flows.absent())
-            jobs = self._jobs()
+            self._routes.look()
+            # Rules of events that cannot be read are left alone, whatever they send to.
+            self._stuck += self._routes.ours(self.errors())
+            jobs = self._routes.jobs(self._events)
             there = {(job.event_id, job.route) for job in jobs}
             for event_id, entries in self._entries.items():
                 self._entries[event_id] = {name: e for name, e in entries.items() if (event_id, name) in there}
@@ -256,126 +233,50 @@ class _Pass:
         """Events whose items are malformed."""
         return {event.event_id: event.error for event in self._events.values() if event.error}
 
+    def foreign(self) -> list[str]:
+        """Rules on the bus that are neither ours nor AWS's own."""
+        return self._routes.foreign
+
     def _event_ids(self) -> set[str]:
         prefix = "event#"
         return {*self._events, *(sk.removeprefix(prefix) for sk in self._store.sync if sk.startswith(prefix))}
 
-    def _jobs(self) -> list[_Job]:
-        """Every route that has a rule or must have one. Reads: a call for each page of rules."""
-        live: dict[tuple[str, str], Live] = {}
-        for rule in self._calls.rules():
-            ours = owner(rule, self._bus.stack)
-            if ours is not None:
-                live[ours] = rule
-                continue
-            self._taken.add(rule["Name"])
-            if not rule.get("ManagedBy"):
-                self.foreign.append(rule["Name"])
-        # Their rules are left alone, whatever they send to.
-        self._stuck += (rule["Name"] for (event_id, _), rule in live.items() if event_id in self.errors())
-        rules = {(event.event_id, name): rule for event in self._events.values() for name, rule in event.rules.items()}
-        return [
-            _Job(event_id, name, live.get((event_id, name)), rules.get((event_id, name)))
-            for event_id, name in sorted({*live, *rules})
-            if event_id not in self.errors()
-        ]
-
-    def _do(self, job: _Job) -> Entry | None:
+    def _do(self, job: Job) -> Entry | None:
         """Puts one route in step. Its entry, None when nothing is left of the route."""
-        try:
-            if job.wanted is None:
-                if job.live is not None:
-                    self._calls.delete_rule(job.live["Name"])
-                return None
-            if job.wanted.rule.name in self._taken:
-                why = f"a rule named {job.wanted.rule.name} is on the bus that is not ours: delete it"
-                return self._entry(job, FAILED, error=why)
-            if job.wanted.missing:
-                why = f"not there: {', '.join(job.wanted.missing)}"
-                return self._entry(job, KEPT_OLD, error=why)
-            if self._put(job.wanted, job.live) and self._applied(job):
-                self.repaired.append(f"{job.event_id}/{job.route}")
-                return self._entry(job, IN_STEP, repaired=self._now)
-        except RulesError as error:
-            return self._entry(job, FAILED, error=str(error))
-        return self._entry(job, IN_STEP)
+        outcome = self._routes.put_in_step(job)
+        if outcome is None:
+            return None
+        repaired = outcome.changed and self._applied(job)
+        if repaired:
+            self.repaired.append(f"{job.event_id}/{job.route}")
+        return self._entry(job, outcome, repaired=self._now if repaired else "")
 
     def _still_used(self) -> set[str]:
         """The flows that rules of ours send to although the store may say otherwise: those that are not in step."""
         found: set[str] = set()
         for rule in self._stuck:
-            for target in self._targets(rule):
+            for target in self._routes.targets(rule):
                 found |= routed_flows(target.get("InputTransformer", {}).get("InputTemplate", ""))
         return found
 
-    def _targets(self, rule: str) -> list[Live]:
-        try:
-            return self._calls.targets(rule)
-        except RulesError as error:
-            if error.code != NOT_FOUND:
-                raise
-            return []
-
-    def _put(self, wanted: WantedRule, live: Live | None) -> bool:
-        """Makes or changes a rule, if it must be."""
-        try:
-            targets = self._calls.targets(wanted.rule.name) if live is not None else []
-            return self._change(wanted, live, targets)
-        except RulesError as error:
-            if error.code != NOT_FOUND or live is None:
-                raise
-            # It was listed, but is gone: the list was old, or somebody deletes behind our back.
-            return self._change(wanted, None, [])
-
-    def _change(self, wanted: WantedRule, live: Live | None, targets: Sequence[Live]) -> bool:
-        change = difference(wanted, live, targets)
-        steps = target_changes([target["Id"] for target in targets], change.put, change.remove)
-        usual = target_changes([], change.put, change.remove)
-        if steps != usual:
-            # It looks as if there were no room for the new targets. But a list may be old and show some that are gone:
-            # the bus knows, and while it does not refuse, no target need go before its time.
-            try:
-                self._take(usual, wanted, live, rule=change.rule)
-            except RulesError as error:
-                if error.code != FULL:
-                    raise
-            else:
-                return True
-        self._take(steps, wanted, live, rule=change.rule)
-        return bool(change)
-
-    def _take(self, steps: Sequence[Change], wanted: WantedRule, live: Live | None, *, rule: bool) -> None:
-        """Takes the steps, with a PutRule among them where `rule` says so."""
-        # A live rule first takes its new targets, so that one which is refused leaves all as it was; a new rule must be
-        # there before them, and one that is switched off shall send nothing to new targets.
-        first = live is None or wanted.rule.state == "DISABLED"
-        after = 0 if first else next((at for at, step in enumerate(steps) if step.remove), len(steps))
-        for step in [*steps[:after], *([None] if rule else []), *steps[after:]]:
-            if step is None:
-                self._calls.put_rule(wanted)
-            elif step.put:
-                self._calls.put_targets(wanted.rule.name, step.put)
-            else:
-                self._calls.remove_targets(wanted.rule.name, step.remove)
-
-    def _applied(self, job: _Job) -> bool:
+    def _applied(self, job: Job) -> bool:
         """Was the wanted rule what was last applied?"""
         last = self._last.get(job.event_id, {}).get(job.route, {})
         return job.wanted is not None and last.get("state") == IN_STEP and last.get("rule") == job.wanted.digest
 
-    def _entry(self, job: _Job, state: str, *, error: str = "", repaired: str = "") -> Entry:
-        entry: Entry = {"state": state}
+    def _entry(self, job: Job, outcome: Outcome, *, repaired: str) -> Entry:
+        entry: Entry = {"state": outcome.state}
         if job.wanted is not None:
             entry["rule"] = job.wanted.digest
-        if error:
-            entry["error"] = error
-        if not repaired and state == IN_STEP and self._applied(job):
+        if outcome.error:
+            entry["error"] = outcome.error
+        if not repaired and outcome.state == IN_STEP and self._applied(job):
             repaired = self._last[job.event_id][job.route].get("repaired", "")
         if repaired:
             entry["repaired"] = repaired
         return entry
 
-    def _note(self, job: _Job, entry: Entry | None) -> None:
+    def _note(self, job: Job, entry: Entry | None) -> None:
         entries = self._entries.setdefault(job.event_id, {})
         if entry is not None:
             entries[job.route] = entry

@@ -44,7 +44,8 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "deploy": {
         "query": ("crash-before", "throttled", "error-before", "crash-after"),
-        "list_rules": ("crash-before", "error-before", "stale"),
+        "list_rules": ("crash-before", "throttled", "error-before", "crash-after", "stale"),
+        "list_targets_by_rule": ("crash-before", "throttled", "error-before", "crash-after", "stale"),
         "put_item": (*BEFORE, *AFTER),
         "delete_item": (*BEFORE, *AFTER),
         "put_rule": (*BEFORE, *AFTER, "concurrent", "quota"),
@@ -65,7 +66,6 @@ CIRCUMSTANCES = (
     "deploy died halfway",
     "older revision deployed",
     "edit while a deploy runs",
-    "settled in a deploy",
     "rules right after an up",
     "rule changed by hand",
     "rule deleted by hand",

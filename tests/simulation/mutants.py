@@ -33,6 +33,8 @@ CALLS = "signalbox.reconcile.calls"
 PORTS = "signalbox.reconcile.ports"
 DIFFERENCE = "signalbox.reconcile.difference"
 RECONCILER = "signalbox.reconcile.reconciler"
+ROUTES = "signalbox.reconcile.routes"
+DEPLOY = "signalbox.reconcile.deploy"
 WANTED = "signalbox.reconcile.wanted"
 RULES = "signalbox.aws.rules"
 STORE = "signalbox.aws.store"
@@ -84,8 +86,18 @@ MUTANTS = (
     Mutant("rules of other stacks are ours", DIFFERENCE, "mark[0] != stack or ", ""),
     Mutant("copies of our rules are ours", DIFFERENCE, ' or rule["Name"] != rule_name(mark[1], mark[2])', ""),
     Mutant("managed rules are ours", DIFFERENCE, ' or rule.get("ManagedBy")', ""),
-    Mutant("foreign rules are adopted", RECONCILER, "if job.wanted.rule.name in self._taken:", "if False:"),
+    Mutant("foreign rules are adopted", ROUTES, "if job.wanted.rule.name in self._taken:", "if False:"),
     Mutant("a deploy adopts foreign rules", DIFFERENCE, "if rule.name in foreign", "if False"),
+    Mutant("a deploy trusts the engine", DEPLOY, "if job.event_id in of:", "if False:"),
+    Mutant("a deploy trusts the engine that rules are there", DEPLOY, "calls.put_rule(WantedRule(rule, ()))", "pass"),
+    Mutant(
+        "a deploy makes live what it then takes away",
+        DEPLOY,
+        "snapshot = replace(snapshot, overrides=plan.overrides)",
+        "pass",
+    ),
+    Mutant("a deploy looks at events that it declares anew only", EFFECTIVE, "if edits or item !=", "if item !="),
+    Mutant("a deploy looks at edited events only", EFFECTIVE, "if edits or item !=", "if edits and item !="),
     Mutant("PutRule without the state", RULES, "State=state, ", ""),
     Mutant("PutRule without the description", RULES, ", Description=description", ""),
     Mutant(
@@ -107,7 +119,7 @@ MUTANTS = (
     Mutant("a missing target is left out", WANTED, "    if missing:\n", "    if False:\n"),
     Mutant(
         "a route whose target is missing loses its rule",
-        RECONCILER,
+        ROUTES,
         "if job.wanted is None:\n                if",
         "if job.wanted is None or job.wanted.missing:\n                if",
     ),

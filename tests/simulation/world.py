@@ -16,15 +16,26 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from signalbox.aws.machines import StepFunctionsMachines
-from signalbox.aws.rules import EventBridgeRules
+from signalbox.aws.rules import EventBridgeRules, rules_on_bus
 from signalbox.aws.store import BusyError, DynamoStore, StoreError, read_store
-from signalbox.classic import ROUTER, RULES_PER_BUS, TARGETS_PER_RULE, mark, rule_of
-from signalbox.effective import Policy, effective_config, plan, stored
+from signalbox.classic import ROUTER, RULES_PER_BUS, TARGETS_PER_RULE, Rule, mark, rule_of
+from signalbox.effective import Plan, Policy, effective_config, plan, stored
 from signalbox.model import Event, Route, route_from_config
 from signalbox.names import rule_name
 from signalbox.overrides import Edit, PreconditionFailed, Refused, apply_edit, make_edit, named_flows
 from signalbox.problems import errors
-from signalbox.reconcile import FAILED, IN_STEP, KEPT_OLD, Bus, Reconciler, Report, clashes
+from signalbox.reconcile import (
+    FAILED,
+    IN_STEP,
+    KEPT_OLD,
+    Bus,
+    Reconciler,
+    Report,
+    clashes,
+    put_bare,
+    settle,
+    taken_away,
+)
 from signalbox.reconcile.calls import ATTEMPTS
 from signalbox.reconcile.ports import RETRYABLE, RulesError
 from signalbox.store import (
@@ -96,8 +107,6 @@ class Trace:
     streak: int = 0
     longest_streak: int = 0
     stale: bool = False
-    waiting: bool = False
-    """Deploys: for the reconciler's run, so that they write nothing."""
     planned: oracle.Plan | None = None
     desired: dict[str, tuple[Image | None, Image | None]] = field(default_factory=dict)
     """Deploys: (decision item, event item) by event, as they will be."""
@@ -234,8 +243,6 @@ class World:
         self.foreign = self._foreign_rules()
         self.flows = Flows(Random(rng.random()), self.cloud, self.faults, self.store, self.clock)
         self.hands = self.words = 0
-        self.half_deployed = False
-        """A deploy died, and the engine's state has not been refreshed since: it may be wrong about any rule."""
         self.count = 0
         self.cloud.watcher = self
 
@@ -437,7 +444,7 @@ class World:
         trace = self.traces[actor.name] = Trace(self.cloud.tick)
         self._note_overlap(actor)
         alone = (self.count, self.hands) if self.faults.rate == 0 and len(self.scheduler.active) == 1 else None
-        in_step = all(self._in_step(event_id, name) for event_id in EVENT_IDS for name in ROUTES)
+        in_step = {event_id for event_id in EVENT_IDS if self._in_step(event_id)}
         try:
             snapshot = self._read_for_deploy()
             made = plan(
@@ -466,36 +473,29 @@ class World:
                 )
             for event_id in sorted(trace.desired):
                 self._maybe_applied(event_id, trace)
-            settled = self._apply(actor, revision, made)
-            if (settled or (in_step and not self.half_deployed)) and alone == (self.count - settled, self.hands):
-                self._check_after_up(made)
-        except (StoreError, ClientError, BotoCoreError):
-            self.half_deployed = True
+            self._apply(revision, made, rules)
+            if alone == (self.count, self.hands):
+                self._check_after_up(in_step | set(made.changing))
+        except (StoreError, RulesError, ClientError, BotoCoreError) as failure:
+            if alone == (self.count, self.hands) and len(in_step) == len(EVENT_IDS) and self.quota == RULES_PER_BUS:
+                raise Violation(f"a deploy died although nothing was wrong: {failure}") from failure
             self.faults.hit("deploy died halfway")
         finally:
             del self.traces[actor.name]
             if actor.dead:
-                self.half_deployed = True
                 self.faults.hit("deploy died halfway")
 
     def _refresh(self) -> None:
-        """`pulumi up --refresh`: the engine's state becomes what is live.
-
-        Without, a deploy may take away the only target that a rule has, when the state is wrong about the others: it
-        declares t1 where it declared t1 and t2 before, an edit has left t2 alone, and the engine believes t1 is there.
-        So no promise is kept for such a rule until the next schedule.
-        """
-        refresh = self.rng.random() < 0.5
-        self.half_deployed &= not refresh
+        """`pulumi up --refresh`, now and then: the engine's state becomes what is live."""
+        if self.rng.random() < 0.7:
+            return
         live: dict[tuple[str, ...], Any] = {}
         for rule, fields in self.cloud.rules.items():
             live["rule", rule] = {key: fields.get(key) for key in ("EventPattern", "State", "Description")}
             for target_id, target in self.cloud.targets[rule].items():
                 live["target", rule, target_id] = target
         for key in [key for key in self.engine if key[0] in ("rule", "target") and self.engine[key] != live.get(key)]:
-            if not refresh:
-                self._watch(key[1]).excused = True
-            elif key in live:
+            if key in live:
                 self.engine[key] = live[key]
             else:
                 del self.engine[key]
@@ -567,24 +567,25 @@ class World:
                 self._version(rule_name(event_id, name), route.config() if route else None)
         self._log_effective(EVENT_IDS)
 
-    def _check_after_up(self, made: Any) -> None:
-        """A deploy that found all in step, or put it there, leaves it so, whatever the engine believes of the rules."""
-        if not {(CONTROL, FREEZE), (CONTROL, RELEASE)}.isdisjoint(self.cloud.items):
+    def _check_after_up(self, event_ids: Iterable[str]) -> None:
+        """After a deploy the rules of these events are right, whatever the engine believed of them."""
+        if (CONTROL, RELEASE) in self.cloud.items:
             return  # somebody has said so meanwhile
         self.faults.hit("rules right after an up")
-        for event_id in EVENT_IDS:
-            for name in ROUTES:
-                if not self._in_step(event_id, name):
-                    rule = rule_name(event_id, name)
-                    live = self.cloud.rules.get(rule), self.cloud.targets.get(rule)
-                    raise Violation(f"after an up: {rule} must be {self._effective(event_id).get(name)}, but is {live}")
+        for event_id in event_ids:
+            if not self._in_step(event_id):
+                must = self._effective(event_id)
+                live = {rule: (self.cloud.rules[rule], self.cloud.targets[rule]) for rule in self._ours()}
+                raise Violation(f"after an up: {event_id} must have {must}, but there is {live}")
 
-    def _in_step(self, event_id: str, name: str) -> bool:
-        rule = rule_name(event_id, name)
-        return rule in self.foreign or self._is_live(rule, self._effective(event_id).get(name))
+    def _in_step(self, event_id: str) -> bool:
+        live = self._effective(event_id)
+        rules = {name: rule_name(event_id, name) for name in ROUTES}
+        return all(rule in self.foreign or self._is_live(rule, live.get(name)) for name, rule in rules.items())
 
-    def _apply(self, actor: Actor, revision: Revision, made: Any) -> bool:
-        """Gives whether the reconciler ran between the store and the rules."""
+    def _apply(self, revision: Revision, made: Plan, rules: list[Rule]) -> None:
+        bus = EventBridgeRules(self.events, STACK)
+        put_bare(bus, taken_away(rules, made.edited, rules_on_bus(self.events, STACK)), self.clock)
         desired: dict[tuple[str, ...], Any] = {}
         for name in (ROUTER, *FUNCTIONS, *revision.topics):
             kind = ROUTER if name == ROUTER else "function" if name in FUNCTIONS else "topic"
@@ -600,8 +601,6 @@ class World:
             desired["item", EVENTS, event_id] = event_item(each.event)
         for event_id in made.gone:
             desired["item", EVENTS, event_id] = gone_item(event_id)
-        if made.overruled:
-            desired["settle",] = made.overruled
         for event_id in ids:
             for name, route in made.events[event_id].routes.items():
                 fields, targets = rule_fields(event_id, route)
@@ -609,37 +608,19 @@ class World:
                 desired["rule", rule] = fields
                 for target_id, target in targets.items():
                     desired["target", rule, target_id] = target
-        settled = bool(made.overruled) and self.engine.get(("settle",)) != made.overruled
-        if not made.overruled:
-            self.engine.pop(("settle",), None)
         gone = [key for key in self.engine if key not in desired]
         for key, value in desired.items():
             if self.engine.get(key) != value:
-                if key == ("settle",):
-                    self._settle_in_deploy(actor)
-                else:
-                    self._provider(lambda key=key, value=value: self._create_or_update(key, value))
+                self._provider(lambda key=key, value=value: self._create_or_update(key, value))
                 self.engine[key] = value
+        problems = settle(made, self.store, bus, Bus(STACK, DLQ), clock=self.clock, jitter=self.faults._rng.random)
+        if problems:
+            raise StoreError(f"the rules of {problems} are not as they must be")
         # Dependents go first: targets, rules, event items, decisions, the registry.
         ranks = {"target": 0, "rule": 1, EVENTS: 2, DECISION: 3, TARGET: 4}
         for key in sorted(gone, key=lambda key: (ranks[key[1] if key[0] == "item" else key[0]], key)):
             self._provider(lambda key=key: self._delete(key))
             self.engine.pop(key, None)
-        return settled
-
-    def _settle_in_deploy(self, deploy: Actor) -> None:
-        """The run of the reconciler between the store and the rules, on which the deploy waits."""
-        trace = self.traces[deploy.name]
-        trace.waiting = True
-        run = self._start("reconciler", self._reconcile)
-        while not run.done:
-            deploy.change_over()
-        trace.waiting = False
-        self.faults.hit("settled in a deploy")
-        for rule in self._ours():
-            watched = self._watch(rule)
-            if watched.versions and self._is_live(rule, watched.versions[-1][1]):
-                watched.excused = False
 
     def _create_or_update(self, key: tuple[str, ...], value: Any) -> None:
         match key:
@@ -1004,7 +985,7 @@ class World:
             if name != who:
                 self.others_wrote[name] = self.cloud.tick
         watched = self._watch(rule)
-        writers = [name for name, trace in self.traces.items() if name != "quiet" and not trace.waiting]
+        writers = self.traces.keys() - {"quiet"}
         if len(writers) > 1:
             watched.excused = True
         if not watched.excused:

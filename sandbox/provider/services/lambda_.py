@@ -1,9 +1,8 @@
 """Lambda: functions, layers, permissions, event source mappings, asynchronous invocation.
 
 Upstream: hashicorp/terraform-provider-aws, internal/service/lambda/{function,layer_version,permission,
-event_source_mapping,function_event_invoke_config,invocation}.go. Differs: container images, VPCs, file systems,
-SnapStart, code signing and invocations at each step of a resource's life are not here; no waiting for IAM's
-propagation.
+event_source_mapping,function_event_invoke_config}.go. Differs: container images, VPCs, file systems, SnapStart and code
+signing are not here; no waiting for IAM's propagation.
 """
 
 import hashlib
@@ -709,48 +708,4 @@ INVOCATION = ResourceType(
     delete=_delete_invocation,
 )
 
-# --- invocation -------------------------------------------------------------------------------------------------------
-
-
-def _invoke(context: Context, new: Props) -> Created:
-    def attempt() -> Any:
-        try:
-            return context.client("lambda").invoke(
-                FunctionName=new["functionName"],
-                InvocationType="RequestResponse",
-                Payload=new["input"].encode(),
-                Qualifier=new["qualifier"],
-            )
-        except ClientError as error:
-            # Upstream's client tries what is throttled 25 times, which is minutes.
-            if code_of(error) != "TooManyRequestsException":
-                raise
-            return None
-
-    answer = context.until(attempt, f"a turn of function {new['functionName']}", 300)
-    result = answer["Payload"].read().decode()
-    if "FunctionError" in answer:
-        raise ResourceError(f"invoking Lambda Function ({new['functionName']}): {answer['FunctionError']}: {result}")
-    digest = hashlib.md5(new["input"].encode(), usedforsecurity=False).hexdigest()
-    return Created(f"{new['functionName']}_{new['qualifier']}_{digest}", {**new, "result": result})
-
-
-RUN = ResourceType(
-    token="aws:lambda/invocation:Invocation",
-    inputs={
-        "functionName": text(required=True, replaces=True),
-        "input": text(is_json, required=True, replaces=True),
-        "lifecycleScope": text(one_of("CREATE_ONLY"), default="CREATE_ONLY"),
-        "qualifier": text(default="$LATEST", replaces=True),
-        "tenantId": unsupported(),
-        "terraformKey": text(default="tf"),
-        "triggers": mapping(replaces=True),
-    },
-    outputs=("result",),
-    create=_invoke,
-    # What has been done once is neither there to be read nor to be deleted.
-    read=lambda context, id_, state: state or None,  # noqa: ARG005
-    delete=lambda context, id_, state: None,  # noqa: ARG005
-)
-
-TYPES = (FUNCTION, LAYER, PERMISSION, MAPPING, INVOCATION, RUN)
+TYPES = (FUNCTION, LAYER, PERMISSION, MAPPING, INVOCATION)

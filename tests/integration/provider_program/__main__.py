@@ -215,7 +215,6 @@ aws.lambda_.EventSourceMapping(
     destination_config={"on_failure": {"destination_arn": undelivered.arn}},
     filter_criteria={"filters": [{"pattern": json.dumps({"dynamodb": {"Keys": {"PK": {"S": ["override"]}}}})}]},
 )
-aws.lambda_.Invocation("run", function_name=function.name, input="{}")
 aws.lambda_.FunctionEventInvokeConfig(
     "invocation",
     function_name=function.name,

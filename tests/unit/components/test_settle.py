@@ -1,85 +1,104 @@
-"""The reconciler's run in a deploy that overrules run-time edits: after the items, before the first rule."""
+"""When a deploy looks at the bus itself: in an `up` only, around what the engine does, and loudly."""
 
-import json
-import runpy
-from pathlib import Path
+from typing import Any
 
+import pulumi
+import pulumi_aws as aws
 import pytest
 
-import signalbox.packaging
-from components import inputs
-from signalbox.effective import Override, RouteEdit
-from signalbox.model import Event, route_from_config
-from signalbox.store import StoreSnapshot, event_item
-from tests.unit.components.engine import Declared, declare
+from components import settle
+from signalbox.aws.store import DynamoStore
+from signalbox.effective import Plan, Policy, RouteEdit, config_hash, plan
+from signalbox.store import event_item
+from tests.simulation.cloud import error
+from tests.unit.components.engine import SCOPE, Declared, declare
+from tests.unit.sync.account import AT, DLQ, Stack, event, to
 
-ROOT = Path(__file__).parents[3]
-EDITED = {"pattern": {"type": ["Info"]}, "targets": [{"topic": "one"}]}
+NEW = event("outage", {"a": to("t1"), "b": to("t2", "t3")})
 
 
-@pytest.fixture(autouse=True)
-def no_downloads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    layer = tmp_path / "layer.zip"
-    layer.write_bytes(b"PK\x05\x06" + bytes(18))
-    monkeypatch.setattr(signalbox.packaging, "layer_zip", lambda *_: layer)
+class Session:
+    """boto3's session of an account that behaves."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._clients = {"dynamodb": stack.dynamo, "events": stack.events}
+
+    def client(self, name: str) -> Any:
+        return self._clients[name]
 
 
 @pytest.fixture
-def mappings(tmp_path: Path) -> Path:
-    (tmp_path / "events").mkdir()
-    (tmp_path / "destinations.yaml").write_text("one: {kind: topic}\ntwo: {kind: topic}\n")
-    declare_target(tmp_path, "one")
-    return tmp_path
+def stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """An edit has taken away the rule of outage/b; now the definitions give it another target."""
+    made = Stack({"outage": {"a": to("t1"), "b": to("t2")}}, name=SCOPE.name)
+    made.edit("outage", b=RouteEdit(None, config_hash(to("t2")), 1, AT, "alice"))
+    assert made.run().out_of_step == ()
+    assert f"{NEW.id}.b" not in made.cloud.rules
+    made.cloud.calls.clear()
+    monkeypatch.setattr(settle, "session_for", lambda _: Session(made))
+    return made
 
 
-def declare_target(mappings: Path, *targets: str) -> None:
-    names = ", ".join(f"{{topic: {name}}}" for name in targets)
-    schema = "{type: object, properties: {type: {type: string}}}"
-    text = f"source: s\ndetail-type: d\nschema: {schema}\nroutes:\n  r: {{targets: [{names}]}}\n"
-    (mappings / "events" / "e.yaml").write_text(text)
+def planned(stack: Stack) -> Plan:
+    return plan({"outage": NEW}, DynamoStore(stack.dynamo, "").snapshot(), Policy("definitions"))
 
 
-def store(*, edited: bool) -> StoreSnapshot:
-    """An event that sent to `one`, and an edit of its route."""
-    schema = {"type": "object", "properties": {"type": {"type": "string"}}}
-    route = route_from_config("e", "r", {"targets": [{"topic": "one"}]})
-    event = Event("e", ("s",), ("d",), schema, {"r": route})
-    edit = RouteEdit(EDITED, "0" * 16, 1, "2026-11-22T14:03:00Z", "alice")
-    overrides = {"e": Override("e", 1, edit.at, edit.by, {"r": edit}).item()} if edited else {}
-    return StoreSnapshot(events={"e": event_item(event)}, overrides=overrides)
+def write_items(stack: Stack, made: Plan) -> None:
+    decision = made.events["outage"].decision
+    assert decision is not None
+    stack.put(event_item(NEW))
+    stack.put(decision)
 
 
-def program(mappings: Path, monkeypatch: pytest.MonkeyPatch, snapshot: StoreSnapshot, conflicts: str) -> Declared:
-    monkeypatch.setattr(inputs, "_read_live", lambda *_: (snapshot, []))
-    config = {"name": "park-dev", "mappings": str(mappings), "conflicts": json.dumps({"default": conflicts})}
-    return declare(lambda: runpy.run_path(str(ROOT / "__main__.py")), config=config, preview=True)
+def deployed(stack: Stack, *, preview: bool) -> Declared:
+    made = planned(stack)
+
+    def program() -> None:
+        settle.restore_rules(made, SCOPE)
+        topic = aws.sns.Topic("written", name="written")
+
+        def write(_: Any) -> None:
+            assert preview or stack.targets("outage.b") == [], "the engine found no rule to put targets on"
+            write_items(stack, made)
+
+        written = topic.id.apply(write)
+        settle.settle_rules(made, SCOPE, pulumi.Output.from_input(DLQ), [written])
+
+    return declare(program, preview=preview)
 
 
-def test_where_an_edit_is_overruled_it_comes_after_every_event_item_and_before_every_rule(mappings, monkeypatch):
-    declare_target(mappings, "one", "two")
-    found = program(mappings, monkeypatch, store(edited=True), "definitions")
-    run = found.the("Invocation")
-    items = {each.name for each in found.of("TableItem") if json.loads(each.inputs["item"])["PK"] == {"S": "events"}}
-    assert items and items <= set(run.depends_on)
-    rules = [each for each in found.of("EventRule") if each.inputs.get("eventBusName") == "park-dev"]
-    assert rules
-    assert all(run.name in rule.depends_on for rule in rules)
+def test_a_preview_makes_no_call(stack: Stack) -> None:
+    deployed(stack, preview=True)
+    assert stack.called("list_rules", "put_rule", "put_targets") == {}
 
 
-def test_where_no_edit_is_overruled_there_is_none(mappings, monkeypatch):
-    declare_target(mappings, "one", "two")
-    assert program(mappings, monkeypatch, store(edited=False), "definitions").of("Invocation") == []
-    assert program(mappings, monkeypatch, store(edited=True), "store").of("Invocation") == []
+def test_an_up_finds_rules_to_write_to_and_ends_with_what_they_must_be(stack: Stack) -> None:
+    deployed(stack, preview=False)
+    assert stack.targets("outage.b") == ["t2", "t3"]
 
 
-def test_it_is_made_anew_exactly_when_what_takes_the_edits_place_changes(mappings, monkeypatch):
-    declare_target(mappings, "one", "two")
+@pytest.mark.parametrize("operation", ["put_targets", "list_rules"])
+def test_what_cannot_be_made_right_ends_the_up(stack: Stack, monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
+    made = planned(stack)
 
-    def given() -> str:
-        return program(mappings, monkeypatch, store(edited=True), "definitions").the("Invocation").inputs["input"]
+    def denied(**_: Any) -> Any:
+        raise error("AccessDeniedException", "no", operation)
 
-    first = given()
-    (mappings / "destinations.yaml").write_text("one: {kind: topic}\ntwo: {kind: topic}\nthree: {kind: queue}\n")
-    assert given() == first
-    declare_target(mappings, "two")
-    assert given() != first
+    def program() -> None:
+        write_items(stack, made)
+        monkeypatch.setattr(stack.events, operation, denied)
+        settle.settle_rules(made, SCOPE, pulumi.Output.from_input(DLQ), [])
+
+    with pytest.raises(pulumi.RunError, match="AccessDeniedException: no"):
+        declare(program)
+
+
+def test_rules_that_cannot_be_made_anew_end_the_up_before_anything_is_declared(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(**_: Any) -> Any:
+        raise error("AccessDeniedException", "no", "PutRule")
+
+    monkeypatch.setattr(stack.events, "put_rule", denied)
+    with pytest.raises(pulumi.RunError, match="cannot be made anew: AccessDeniedException"):
+        declare(lambda: settle.restore_rules(planned(stack), SCOPE))

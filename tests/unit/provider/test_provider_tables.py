@@ -116,8 +116,7 @@ def test_the_types_that_the_program_declares_are_there() -> None:
         aws:cloudwatch/eventApiDestination:EventApiDestination aws:dynamodb/table:Table
         aws:dynamodb/tableItem:TableItem aws:lambda/function:Function aws:lambda/layerVersion:LayerVersion
         aws:lambda/permission:Permission aws:lambda/eventSourceMapping:EventSourceMapping
-        aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig aws:lambda/invocation:Invocation
-        aws:iam/role:Role
+        aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig aws:iam/role:Role
         aws:iam/rolePolicy:RolePolicy aws:iam/policy:Policy aws:sqs/queue:Queue aws:sqs/queuePolicy:QueuePolicy
         aws:sns/topic:Topic aws:sns/topicPolicy:TopicPolicy aws:sns/topicSubscription:TopicSubscription
         aws:apigatewayv2/api:Api aws:apigatewayv2/integration:Integration aws:apigatewayv2/route:Route

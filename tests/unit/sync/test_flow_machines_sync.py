@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from test_reconciler import AT, PLANT, Stack, error, event, fails, to
 
 from signalbox.flows import compile_flow, definition, flow_of
 from signalbox.reconcile import IN_STEP, KEPT_OLD
@@ -20,7 +19,8 @@ from signalbox.store import (
     from_attributes,
     to_attributes,
 )
-from tests.simulation.cloud import MACHINE
+from tests.simulation.cloud import MACHINE, error
+from tests.unit.sync.account import AT, PLANT, Stack, event, fails, to
 
 FLOW = {"steps": [{"name": "say", "transform": "$input.detail"}]}
 OTHER = {"steps": [{"name": "say", "transform": "$input.detail.more"}]}

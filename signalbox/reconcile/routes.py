@@ -1,0 +1,149 @@
+"""Single routes put in step: their rules looked up on the bus, compared with what they must be, and made so.
+
+Order is what keeps events from being missed: new rules are made before others change, and those before any goes; of one
+rule, new targets are put before old ones are removed, and all are removed before the rule is deleted.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from signalbox.reconcile.calls import Calls
+from signalbox.reconcile.difference import Change, Live, difference, owner, target_changes
+from signalbox.reconcile.ports import FULL, NOT_FOUND, RulesError
+from signalbox.reconcile.wanted import WantedEvent, WantedRule
+
+IN_STEP = "in-step"
+KEPT_OLD = "kept-old"
+FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One route to look at: its live rule, the wanted one, or both."""
+
+    event_id: str
+    route: str
+    live: Live | None
+    wanted: WantedRule | None
+
+    @property
+    def rank(self) -> int:
+        """Rules that start to catch events come first, those that stop come last."""
+        if self.wanted is None:
+            return 3
+        if self.wanted.rule.state == "DISABLED":
+            return 2
+        return 0 if self.live is None or self.live.get("State") == "DISABLED" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a route: `state` is IN_STEP, KEPT_OLD (a target is missing) or FAILED, `error` says why, and
+    `changed`: something had to be done."""
+
+    state: str
+    error: str = ""
+    changed: bool = False
+
+
+class Routes:
+    """The rules of one bus, looked up once and then put in step one by one. Methods raise OutOfTimeError."""
+
+    def __init__(self, calls: Calls, stack: str) -> None:
+        self._calls = calls
+        self._stack = stack
+        self._live: dict[tuple[str, str], Live] = {}
+        self._taken: set[str] = set()
+        self.foreign: list[str] = []
+        """Rules that are neither ours nor AWS's own."""
+
+    def look(self) -> None:
+        """Lists the bus: a call for each page. Raises RulesError."""
+        for rule in self._calls.rules():
+            ours = owner(rule, self._stack)
+            if ours is not None:
+                self._live[ours] = rule
+                continue
+            self._taken.add(rule["Name"])
+            if not rule.get("ManagedBy"):
+                self.foreign.append(rule["Name"])
+
+    def ours(self, event_ids: Iterable[str]) -> list[str]:
+        """The names of the rules that are on the bus for these events."""
+        of = set(event_ids)
+        return [rule["Name"] for (event_id, _), rule in self._live.items() if event_id in of]
+
+    def jobs(self, events: Mapping[str, WantedEvent]) -> list[Job]:
+        """Every route that has a rule or must have one, but for events whose items are malformed."""
+        rules = {(event.event_id, name): rule for event in events.values() for name, rule in event.rules.items()}
+        return [
+            Job(event_id, name, self._live.get((event_id, name)), rules.get((event_id, name)))
+            for event_id, name in sorted({*self._live, *rules})
+            if event_id not in events or not events[event_id].error
+        ]
+
+    def put_in_step(self, job: Job) -> Outcome | None:
+        """Makes one route's rule what it must be; None when nothing is left of the route."""
+        try:
+            if job.wanted is None:
+                if job.live is not None:
+                    self._calls.delete_rule(job.live["Name"])
+                return None
+            if job.wanted.rule.name in self._taken:
+                return Outcome(FAILED, f"a rule named {job.wanted.rule.name} is on the bus that is not ours: delete it")
+            if job.wanted.missing:
+                return Outcome(KEPT_OLD, f"not there: {', '.join(job.wanted.missing)}")
+            return Outcome(IN_STEP, changed=self._put(job.wanted, job.live))
+        except RulesError as error:
+            return Outcome(FAILED, str(error))
+
+    def targets(self, rule: str) -> list[Live]:
+        """The targets of a rule, none of one that is not there. Raises RulesError."""
+        try:
+            return self._calls.targets(rule)
+        except RulesError as error:
+            if error.code != NOT_FOUND:
+                raise
+            return []
+
+    def _put(self, wanted: WantedRule, live: Live | None) -> bool:
+        """Makes or changes a rule, if it must be."""
+        try:
+            targets = self._calls.targets(wanted.rule.name) if live is not None else []
+            return self._change(wanted, live, targets)
+        except RulesError as error:
+            if error.code != NOT_FOUND or live is None:
+                raise
+            # It was listed, but is gone: the list was old, or somebody deletes behind our back.
+            return self._change(wanted, None, [])
+
+    def _change(self, wanted: WantedRule, live: Live | None, targets: Sequence[Live]) -> bool:
+        change = difference(wanted, live, targets)
+        steps = target_changes([target["Id"] for target in targets], change.put, change.remove)
+        usual = target_changes([], change.put, change.remove)
+        if steps != usual:
+            # It looks as if there were no room for the new targets. But a list may be old and show some that are gone:
+            # the bus knows, and while it does not refuse, no target need go before its time.
+            try:
+                self._take(usual, wanted, live, rule=change.rule)
+            except RulesError as error:
+                if error.code != FULL:
+                    raise
+            else:
+                return True
+        self._take(steps, wanted, live, rule=change.rule)
+        return bool(change)
+
+    def _take(self, steps: Sequence[Change], wanted: WantedRule, live: Live | None, *, rule: bool) -> None:
+        """Takes the steps, with a PutRule among them where `rule` says so."""
+        # A live rule first takes its new targets, so that one which is refused leaves all as it was; a new rule must be
+        # there before them, and one that is switched off shall send nothing to new targets.
+        first = live is None or wanted.rule.state == "DISABLED"
+        after = 0 if first else next((at for at, step in enumerate(steps) if step.remove), len(steps))
+        for step in [*steps[:after], *([None] if rule else []), *steps[after:]]:
+            if step is None:
+                self._calls.put_rule(wanted)
+            elif step.put:
+                self._calls.put_targets(wanted.rule.name, step.put)
+            else:
+                self._calls.remove_targets(wanted.rule.name, step.remove)

@@ -1,0 +1,140 @@
+"""What a deploy does to rules itself: whatever the engine's state says, no rule is left without what it must have.
+
+With everything else that may go wrong at the same time: tests/simulation.
+"""
+
+from typing import Any
+
+import pytest
+
+from signalbox.aws.rules import EventBridgeRules
+from signalbox.aws.store import DynamoStore
+from signalbox.classic import rule_of
+from signalbox.effective import Plan, Policy, RouteEdit, config_hash, plan
+from signalbox.model import Event
+from signalbox.reconcile import Bus, put_bare, settle, taken_away
+from signalbox.store import RELEASE, StoreSnapshot, control_item, event_item, gone_item, to_attributes
+from tests.unit.sync.account import AT, DLQ, Stack, event, to
+
+
+@pytest.fixture
+def stack() -> Stack:
+    made = Stack({"outage": {"a": to("t1"), "b": to("t2")}, "other": {"a": to("t5")}})
+    assert made.run().out_of_step == ()
+    return made
+
+
+def snapshot(stack: Stack) -> StoreSnapshot:
+    return DynamoStore(stack.dynamo, "dev-store").snapshot()
+
+
+def planned(stack: Stack, *events: Event, choice: str = "fail") -> Plan:
+    """The plan of a deploy, which has written its items."""
+    before = snapshot(stack)
+    made = plan({each.id: each for each in events}, before, Policy(choice))  # type: ignore[arg-type]
+    assert made.problems == ()
+    for each in made.events.values():
+        stack.put(event_item(each.event))
+        if each.decision:
+            stack.put(each.decision)
+    for each in made.gone:
+        stack.put(gone_item(each))
+    stack.cloud.calls.clear()
+    return made
+
+
+def settled(stack: Stack, made: Plan) -> list[Any]:
+    bus = EventBridgeRules(stack.events, "dev")
+    return settle(made, DynamoStore(stack.dynamo, "dev-store"), bus, Bus("dev", DLQ), clock=stack.clock)
+
+
+OTHER = event("other", {"a": to("t5")})
+
+
+def test_a_target_that_the_engine_takes_for_there_is_there_before_it_takes_the_others_away(stack):
+    # The engine knows t3 from an edit that was deployed; it was taken back, and now the definitions say t3.
+    made = planned(stack, event("outage", {"a": to("t3"), "b": to("t2")}), OTHER)
+    assert settled(stack, made) == []
+    assert stack.targets("outage.a") == ["t3"]
+
+
+def test_only_events_that_change_are_looked_at_and_what_is_right_is_not_written(stack):
+    made = planned(stack, event("outage", {"a": to("t1"), "b": to("t2")}), OTHER)
+    assert made.changing == ()
+    made = planned(stack, event("outage", {"a": to("t1"), "b": to("t2", enabled=False)}), OTHER)
+    assert made.changing == ("outage",)
+    stack.cloud.targets["other.a"] = {}
+    assert settled(stack, made) == []
+    assert stack.called("put_rule", "put_targets", "remove_targets", "list_targets_by_rule") == {
+        "put_rule": 1,
+        "list_targets_by_rule": 2,
+    }
+    assert stack.targets("other.a") == []
+
+
+def test_an_event_that_the_store_has_never_heard_of_is_left_to_the_engine(stack):
+    made = planned(stack, event("outage", {"a": to("t1"), "b": to("t2")}), OTHER, event("new", {"a": to("t1")}))
+    assert made.changing == ()
+
+
+def test_an_event_with_edits_is_looked_at_each_time(stack):
+    stack.edit("outage", a=RouteEdit(to("t3"), config_hash(to("t1")), 1, AT, "alice"))
+    made = planned(stack, event("outage", {"a": to("t1"), "b": to("t2")}), OTHER)
+    assert made.changing == ("outage",)
+    assert settled(stack, made) == []
+    assert stack.targets("outage.a") == ["t3"]
+
+
+def test_of_an_event_that_is_gone_no_rule_is_left_also_none_that_the_engine_does_not_know(stack):
+    made = planned(stack, OTHER)
+    assert made.changing == ("outage",)
+    assert settled(stack, made) == []
+    assert sorted(stack.cloud.rules) == ["other.a"]
+
+
+def test_what_the_engine_goes_on_to_take_away_is_not_all_that_is_left_of_a_route_edited_meanwhile(stack):
+    made = planned(stack, event("outage", {"a": to("t3"), "b": to("t2")}), OTHER)
+    stack.edit("outage", a=RouteEdit(to("t1"), config_hash(to("t3")), 1, AT, "alice"))
+    assert settled(stack, made) == []
+    # The engine removes t1 now, and the reconciler makes the edit live with its next run.
+    assert stack.targets("outage.a") == ["t3"]
+
+
+def test_an_event_whose_item_was_not_written_is_left_as_it_is(stack):
+    """`pulumi up --target` of other resources."""
+    made = plan({"outage": event("outage", {"a": to("t3")}), "other": OTHER}, snapshot(stack), Policy())
+    assert made.changing == ("outage",)
+    stack.cloud.calls.clear()
+    assert settled(stack, made) == []
+    assert stack.called("put_rule", "put_targets", "remove_targets", "delete_rule") == {}
+
+
+def test_a_release_meanwhile_is_the_reconcilers(stack):
+    made = planned(stack, event("outage", {"a": to("t3")}), OTHER)
+    stack.put(control_item(RELEASE, at=AT, by="op"))
+    assert settled(stack, made) == []
+    assert stack.targets("outage.a") == ["t1"]
+
+
+def test_what_cannot_be_made_is_told_with_its_route(stack):
+    made = planned(stack, event("outage", {"a": to("t3"), "b": to("t2")}), OTHER)
+    stack.dynamo.put_item(Item=to_attributes({**event_item(OTHER), "SK": "broken", "RoutingConfig": "["}))
+    stack.cloud.rules["outage.a"] = {**stack.cloud.rules["outage.a"], "ManagedBy": "someone"}
+    (problem,) = settled(stack, made)
+    assert (problem.path, problem.code) == ("outage/a", "out-of-step")
+    assert "not ours" in problem.got
+    assert "pulumi up" in problem.fix
+
+
+def test_a_rule_that_an_edit_took_away_is_made_without_targets_and_no_other_is(stack):
+    stack.edit("outage", b=RouteEdit(None, config_hash(to("t2")), 1, AT, "alice"))
+    assert stack.run().out_of_step == ()
+    new = event("outage", {"a": to("t1"), "b": to("t2", "t3"), "c": to("t4")})
+    made = plan({"outage": new, "other": OTHER}, snapshot(stack), Policy("definitions"))
+    rules = [rule_of(each.event, route, "dev") for each in made.events.values() for route in each.routes.values()]
+    missing = taken_away(rules, made.edited, stack.cloud.rules.values())
+    assert [rule.name for rule in missing] == ["outage.b"]
+    put_bare(EventBridgeRules(stack.events, "dev"), missing, stack.clock)
+    assert stack.targets("outage.b") == []
+    assert stack.cloud.rules["outage.b"]["State"] == "ENABLED"
+    assert taken_away(rules, made.edited, stack.cloud.rules.values()) == []
