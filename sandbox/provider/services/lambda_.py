@@ -5,7 +5,6 @@ event_source_mapping,function_event_invoke_config}.go. Differs: container images
 signing are not here; no waiting for IAM's propagation.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -21,7 +20,6 @@ from sandbox.provider.resource import (
     ResourceType,
     Tags,
     camel,
-    code_of,
     conflicting,
     given,
     is_missing,
@@ -40,7 +38,6 @@ from sandbox.provider.schema import (
     block,
     boolean,
     integer,
-    is_json,
     longest,
     mapping,
     matches,
