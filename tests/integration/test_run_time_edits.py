@@ -376,3 +376,24 @@ def test_where_the_definitions_win_the_rules_are_right_at_the_end_of_the_up(stac
     assert stack.targets("outage.call-maintenance") == sms
     assert stack.api().get("event", "outage").body["id"] == "outage"
     stack.run("status")
+
+
+def test_an_edit_that_was_deployed_and_taken_back_leaves_no_rule_without_a_target(stack: Stack):
+    rule, sms, email = "outage.call-maintenance", {"topic": "maintenance-sms"}, {"topic": "maintenance-email"}
+
+    def send_to(*targets: dict[str, str]) -> Callable[[Any], None]:
+        return lambda routes: routes["call-maintenance"].update(targets=list(targets))
+
+    stack.edit("outage", send_to(sms, email))
+    until(lambda: len(stack.targets(rule) or ()) == 2)
+    stack.up()
+    stack.edit("outage", send_to(sms))
+    until(lambda: stack.targets(rule) == {"maintenance-sms"})
+    # The engine believes that the e-mail topic is a target, and takes away the other.
+    stack.definition(send_to(email))
+    with Watch(stack, rule) as watch:
+        stack.up()
+    assert watch.seen[0] == {"maintenance-sms"} and watch.seen[-1] == {"maintenance-email"}
+    assert frozenset() not in watch.seen, "the rule was without a target"
+    stack.run("status")
+    assert stack.changes() == {}
