@@ -1,6 +1,7 @@
 """The deploy's own look at the bus, in an `up` only: Pulumi's state may be old where routes are edited at run time."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 
@@ -9,22 +10,22 @@ from components.scope import Scope
 from signalbox.aws.rules import EventBridgeRules, rules_on_bus
 from signalbox.aws.store import DynamoStore
 from signalbox.effective import Plan
-from signalbox.reconcile import Bus, put_bare, settle, taken_away
+from signalbox.reconcile import Bus, not_there, put_bare, settle
 from signalbox.reconcile.ports import RulesError, SystemClock
 from signalbox.store import StoreError
 
 
 def restore_rules(plan: Plan, scope: Scope) -> None:
-    """Before anything is declared: rules that edits have taken away are made anew, without targets, for the engine to
-    write to. Raises pulumi.RunError."""
-    if pulumi.runtime.is_dry_run() or not plan.edited:
+    """Before anything is declared: rules of events that change and that are not there are made, without targets, for
+    the engine to write to. Raises pulumi.RunError."""
+    if pulumi.runtime.is_dry_run() or not plan.changing:
         return
     client = session_for(scope).client("events")
     try:
-        missing = taken_away(planned_rules(plan, scope), plan.edited, rules_on_bus(client, scope.name))
-        put_bare(EventBridgeRules(client, scope.name), missing, SystemClock())
+        missing = not_there(planned_rules(plan, scope), plan.changing, rules_on_bus(client, scope.name))
+        put_bare(_rules(client, scope), missing, SystemClock())
     except RulesError as error:
-        raise pulumi.RunError(f"rules that run-time edits took away cannot be made anew: {error}") from error
+        raise pulumi.RunError(f"rules that are not there cannot be made: {error}") from error
 
 
 def settle_rules(plan: Plan, scope: Scope, undelivered: pulumi.Input[str], written: Sequence[pulumi.Output]) -> None:
@@ -39,7 +40,7 @@ def settle_rules(plan: Plan, scope: Scope, undelivered: pulumi.Input[str], writt
     def run(known: list[str]) -> None:
         session = session_for(scope)
         store = DynamoStore(session.client("dynamodb"), scope.physical("store", 255))
-        rules = EventBridgeRules(session.client("events"), scope.name)
+        rules = _rules(session.client("events"), scope)
         try:
             problems = settle(plan, store, rules, Bus(scope.name, known[0]), clock=SystemClock())
         except (StoreError, RulesError) as error:
@@ -48,3 +49,9 @@ def settle_rules(plan: Plan, scope: Scope, undelivered: pulumi.Input[str], writt
             raise pulumi.RunError("\n".join(str(problem) for problem in problems))
 
     pulumi.Output.all(undelivered, *written).apply(run)
+
+
+def _rules(client: Any, scope: Scope) -> EventBridgeRules:
+    """Rules that are made here have the tags that the provider would give them."""
+    tags = (pulumi.Config("aws").get_object("defaultTags") or {}).get("tags")
+    return EventBridgeRules(client, scope.name, tags)

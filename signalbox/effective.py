@@ -28,6 +28,7 @@ from signalbox.model import Event, JsonObject, Route, route_from_config
 from signalbox.problems import Problem
 from signalbox.store import (
     FREEZE,
+    IN_STEP,
     RELEASE,
     SK,
     Item,
@@ -503,11 +504,9 @@ class Plan:
     problems: tuple[Problem, ...]
     overrides: Mapping[str, Item]
     """The items of the run-time edits that it builds on, by event."""
-    edited: frozenset[str]
-    """Ids of the routes that have a run-time edit, also of one that is not in force."""
     changing: tuple[str, ...]
-    """The events of which the store says something else after this deploy, or that have run-time edits: whose rules may
-    not be what an earlier deploy made of them, or will not stay so."""
+    """The events of which the store says something else after this deploy, or that have run-time edits, or had some
+    that the reconciler has yet to follow: whose rules may be other ones than the last deploy made, or will be."""
 
 
 def plan(
@@ -527,7 +526,7 @@ def plan(
     left: list[Item] = []
     notes: list[Note] = _control_notes(store)
     problems: list[Problem] = _control_problems(store)
-    edited: set[str] = set()
+    collided: set[str] = set()
     for event_id in sorted({*events, *store.overrides}):
         event = events.get(event_id)
         item = store.events.get(event_id)
@@ -542,7 +541,7 @@ def plan(
         )
         notes += decided.notes
         problems += decided.conflicts
-        edited.update(f"{event_id}/{name}" for name in decided.routes if decided.routes[name].edit)
+        collided.update(f"{event_id}/{name}" for name in decided.routes if decided.routes[name].edit)
         decision = decisions_item(event_id, decided.decisions)
         if event is None:
             left += [decision] if decision else []
@@ -555,7 +554,7 @@ def plan(
     notes += [
         Note(route, "signalbox:conflicts names this route, but it has no run-time edit: take the line out", "warning")
         for route in sorted(policy.routes)
-        if route not in edited
+        if route not in collided
     ]
     gone = tuple(sorted({*store.events, *store.gone} - events.keys()))
     return Plan(
@@ -565,7 +564,6 @@ def plan(
         notes=tuple(notes),
         problems=tuple(problems),
         overrides=store.overrides,
-        edited=frozenset(edited),
         changing=tuple(_changing(events, store)),
     )
 
@@ -575,9 +573,19 @@ def _changing(events: Mapping[str, Event], store: StoreSnapshot) -> Iterable[str
     for event_id in sorted({*store.events, *store.gone, *store.overrides}):
         event = events.get(event_id)
         item = store.events.get(event_id)
-        edits = override_from_item(event_id, store.overrides.get(event_id)).routes
-        if edits or item != (None if event is None else event_item(event)):
+        override = override_from_item(event_id, store.overrides.get(event_id))
+        declared_anew = item != (None if event is None else event_item(event))
+        if declared_anew or override.routes or not _followed(override, store.sync.get(f"event#{event_id}")):
             yield event_id
+
+
+def _followed(override: Override, note: Mapping[str, Any] | None) -> bool:
+    """Has the reconciler made the rules what they must be after the latest edit? `note` is its `sync` item."""
+    if note is None:
+        return override.revision == 0
+    return note["Revision"] == override.revision and all(
+        entry.get("state") == IN_STEP for entry in json.loads(note["Routes"]).values()
+    )
 
 
 def _steps(event: Event, before: Mapping[str, JsonObject], after: Mapping[str, Route]) -> Iterable[Problem]:

@@ -186,10 +186,18 @@ def decision_item(event_id: str, routes: JsonObject) -> Item:
     return {PK: DECISION, SK: event_id, "Routes": canonical(routes)}
 
 
+IN_STEP = "in-step"
+"""State of a route whose rule is what it must be."""
+KEPT_OLD = "kept-old"
+"""State of a route that has a target which is missing: its rule stays as it was."""
+FAILED = "failed"
+"""State of a route whose rule cannot be made what it must be."""
+
+
 def sync_item(event_id: str, *, at: str, revision: int, routes: JsonObject, error: str = "") -> Item:
     """What the reconciler last did for an event: `revision` of the override that it followed, and by route an entry
-    of the form `signalbox.reconcile.Entry`. `at` is when any of this last changed; `error` says why the event's items
-    cannot be used, if so."""
+    of the form `signalbox.reconcile.Entry`, which has a `state`. `at` is when any of this last changed; `error` says
+    why the event's items cannot be used, if so."""
     item: Item = {PK: SYNC, SK: f"event#{event_id}", "At": at, "Revision": revision, "Routes": canonical(routes)}
     if error:
         item["Error"] = error

@@ -14,11 +14,14 @@ PAGE = 100
 
 
 class EventBridgeRules:
-    """The rules of the bus named `bus`. Every method raises RulesError."""
+    """The rules of the bus named `bus`; those that are made anew get `tags`. Every method raises RulesError."""
 
-    def __init__(self, client: Client, bus: str) -> None:
+    def __init__(self, client: Client, bus: str, tags: Mapping[str, str] | None = None) -> None:
         self._client = client
         self._bus = bus
+        # PutRule ignores the tags of a rule that is there:
+        # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+        self._tags = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
 
     def list_rules(self, token: str | None) -> Page:
         """A page of the bus's rules."""
@@ -32,7 +35,9 @@ class EventBridgeRules:
 
     def put_rule(self, rule: str, *, pattern: str, state: str, description: str) -> None:
         """Makes the rule, or replaces all of it except its targets."""
-        self._call(self._client.put_rule, Name=rule, EventPattern=pattern, State=state, Description=description)
+        self._call(
+            self._client.put_rule, Name=rule, EventPattern=pattern, State=state, Description=description, **self._tags
+        )
 
     def put_targets(self, rule: str, targets: Sequence[Mapping[str, Any]]) -> list[Failed]:
         """Adds or replaces targets; gives those that it did not."""

@@ -1,11 +1,11 @@
 """Keeps rules and state machines in step with the store: pure comparison, and a reconciler over ports."""
 
-from signalbox.reconcile.deploy import put_bare, settle, taken_away
+from signalbox.reconcile.deploy import not_there, put_bare, settle
 from signalbox.reconcile.difference import clashes
 from signalbox.reconcile.machines import Plant
 from signalbox.reconcile.reconciler import Entry, Reconciler, Report
-from signalbox.reconcile.routes import FAILED, IN_STEP, KEPT_OLD
 from signalbox.reconcile.wanted import Bus, wanted
+from signalbox.store import FAILED, IN_STEP, KEPT_OLD
 
 __all__ = [
     "FAILED",
@@ -17,8 +17,8 @@ __all__ = [
     "Reconciler",
     "Report",
     "clashes",
+    "not_there",
     "put_bare",
     "settle",
-    "taken_away",
     "wanted",
 ]

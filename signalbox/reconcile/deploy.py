@@ -3,7 +3,7 @@
 The engine compares what the program declares with its own state, never with the bus. That state is old where routes
 were edited at run time, and wrong where a deploy died and the reconciler finished it: the engine would leave out a
 target that it believes to be there, and then take away the only one that is (docs/adr/0009). So the deploy looks at the
-bus twice: before it declares anything, for rules that must be there to be written to (`taken_away`), and when all is
+bus twice: before it declares anything, for rules that must be there to be written to (`not_there`), and when all is
 written and before the engine takes anything away (`settle`).
 """
 
@@ -17,16 +17,16 @@ from signalbox.problems import Problem
 from signalbox.reconcile.calls import Calls
 from signalbox.reconcile.difference import Live
 from signalbox.reconcile.ports import Clock, Rules, Store
-from signalbox.reconcile.routes import FAILED, Routes
+from signalbox.reconcile.routes import Routes
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
-from signalbox.store import RELEASE
+from signalbox.store import FAILED, RELEASE
 
 
-def taken_away(rules: Iterable[Rule], edited: Collection[str], live: Iterable[Live]) -> list[Rule]:
-    """Those of `rules` that are not `live`, though the engine may believe that they are: of routes (by id) that have a
-    run-time edit. It puts targets on them without making them."""
+def not_there(rules: Iterable[Rule], event_ids: Collection[str], live: Iterable[Live]) -> list[Rule]:
+    """The rules of these events that are not `live`. The engine may believe that they are, when an edit or the
+    reconciler took them away, and put targets on them without making them."""
     there = {rule["Name"] for rule in live}
-    return [rule for rule in rules if f"{rule.event_id}/{rule.route}" in edited and rule.name not in there]
+    return [rule for rule in rules if rule.event_id in event_ids and rule.name not in there]
 
 
 def put_bare(rules: Rules, missing: Iterable[Rule], clock: Clock) -> None:

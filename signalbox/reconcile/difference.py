@@ -1,12 +1,12 @@
 """From a live rule and the wanted one to the least that must be done. Pure."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from signalbox.canonical import canonical
-from signalbox.classic import TARGETS_PER_RULE, Rule, read_mark
+from signalbox.classic import Rule, read_mark
 from signalbox.model import DEFAULT_ATTEMPTS, DEFAULT_MAX_AGE_SECONDS
 from signalbox.names import rule_name
 from signalbox.problems import Problem
@@ -65,43 +65,8 @@ def clashes(wanted: Iterable[Rule], live: Iterable[Live], stack: str) -> list[Pr
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One call: puts `put`, or takes `remove` away."""
-
-    put: tuple[Mapping[str, Any], ...] = ()
-    remove: tuple[str, ...] = ()
-
-
-def target_changes(live: Sequence[str], put: Sequence[Mapping[str, Any]], remove: Sequence[str]) -> list[Change]:
-    """The calls that put and remove targets of a rule that now has the ids `live`, in their order.
-
-    New targets come before old ones go, so that no event finds the rule without. Only where both do not fit the rule at
-    once (an edit that would need that is refused, so this takes a hand that changed the rule, or a second edit before
-    the first was live) are as many old ones taken away first as must be, and never the last one.
-    """
-    new = sum(target["Id"] not in live for target in put)
-    if len(live) + new <= TARGETS_PER_RULE or not remove:
-        return _changes(put, remove)
-    early = min(len(live) + new - TARGETS_PER_RULE, len(remove), len(live) - 1)
-    first, rest = remove[:early], remove[early:]
-    room = TARGETS_PER_RULE - (len(live) - early)
-    fits: list[Mapping[str, Any]] = []
-    later: list[Mapping[str, Any]] = []
-    for target in put:
-        is_new = target["Id"] not in live
-        (later if is_new and room == 0 else fits).append(target)
-        room -= is_new and room > 0
-    return [*_changes((), first), *_changes(fits, rest), *_changes(later, ())]
-
-
 CHUNK = 10
 """Entries of one PutTargets or RemoveTargets call."""
-
-
-def _changes(put: Sequence[Mapping[str, Any]], remove: Sequence[str]) -> list[Change]:
-    puts = [Change(put=tuple(put[at : at + CHUNK])) for at in range(0, len(put), CHUNK)]
-    return puts + [Change(remove=tuple(remove[at : at + CHUNK])) for at in range(0, len(remove), CHUNK)]
 
 
 def _same_rule(wanted: WantedRule, live: Live) -> bool:

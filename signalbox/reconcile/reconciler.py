@@ -19,9 +19,9 @@ from signalbox.classic import routed_flows
 from signalbox.reconcile.calls import Calls, MachineCalls, OutOfTimeError
 from signalbox.reconcile.machines import MachinePass, Note, Plant
 from signalbox.reconcile.ports import Clock, Machines, Metrics, Rules, Store
-from signalbox.reconcile.routes import IN_STEP, Job, Outcome, Routes
+from signalbox.reconcile.routes import Job, Outcome, Routes
 from signalbox.reconcile.wanted import Bus, WantedEvent, wanted
-from signalbox.store import ACTIVE, FREEZE, SK, SYNC, StoreSnapshot, sync_item
+from signalbox.store import ACTIVE, FREEZE, IN_STEP, SK, SYNC, StoreSnapshot, sync_item
 
 ROUNDS = 5
 """How often a run starts over because the store changed meanwhile; after that, the next run goes on."""

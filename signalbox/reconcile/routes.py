@@ -8,13 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from signalbox.reconcile.calls import Calls
-from signalbox.reconcile.difference import Change, Live, difference, owner, target_changes
+from signalbox.reconcile.difference import Difference, Live, difference, owner
 from signalbox.reconcile.ports import FULL, NOT_FOUND, RulesError
 from signalbox.reconcile.wanted import WantedEvent, WantedRule
-
-IN_STEP = "in-step"
-KEPT_OLD = "kept-old"
-FAILED = "failed"
+from signalbox.store import FAILED, IN_STEP, KEPT_OLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,31 +116,41 @@ class Routes:
 
     def _change(self, wanted: WantedRule, live: Live | None, targets: Sequence[Live]) -> bool:
         change = difference(wanted, live, targets)
-        steps = target_changes([target["Id"] for target in targets], change.put, change.remove)
-        usual = target_changes([], change.put, change.remove)
-        if steps != usual:
-            # It looks as if there were no room for the new targets. But a list may be old and show some that are gone:
-            # the bus knows, and while it does not refuse, no target need go before its time.
-            try:
-                self._take(usual, wanted, live, rule=change.rule)
-            except RulesError as error:
-                if error.code != FULL:
-                    raise
-            else:
-                return True
-        self._take(steps, wanted, live, rule=change.rule)
-        return bool(change)
-
-    def _take(self, steps: Sequence[Change], wanted: WantedRule, live: Live | None, *, rule: bool) -> None:
-        """Takes the steps, with a PutRule among them where `rule` says so."""
         # A live rule first takes its new targets, so that one which is refused leaves all as it was; a new rule must be
         # there before them, and one that is switched off shall send nothing to new targets.
         first = live is None or wanted.rule.state == "DISABLED"
-        after = 0 if first else next((at for at, step in enumerate(steps) if step.remove), len(steps))
-        for step in [*steps[:after], *([None] if rule else []), *steps[after:]]:
-            if step is None:
-                self._calls.put_rule(wanted)
-            elif step.put:
-                self._calls.put_targets(wanted.rule.name, step.put)
-            else:
-                self._calls.remove_targets(wanted.rule.name, step.remove)
+        if change.rule and first:
+            self._calls.put_rule(wanted)
+        left = self._put_targets(wanted.rule.name, change)
+        if change.rule and not first:
+            self._calls.put_rule(wanted)
+        self._calls.remove_targets(wanted.rule.name, left)
+        return bool(change)
+
+    def _put_targets(self, rule: str, change: Difference) -> list[str]:
+        """Puts the new targets, and gives the old ones that must go yet.
+
+        New targets come before old ones go, so that no event finds the rule without. Only where both do not fit the
+        rule at once (an edit that would need that is refused, so this takes a hand that changed the rule, or a second
+        edit before the first was live) does an old one go for a new one that the bus has refused. Not sooner: a list
+        may be old, and the bus knows. So a rule that has five targets never has fewer than four.
+        """
+        left = list(change.remove)
+        try:
+            self._calls.put_targets(rule, change.put)
+        except RulesError as error:
+            if error.code != FULL:
+                raise
+            for target in change.put:
+                self._put_in_place(rule, target, left)
+        return left
+
+    def _put_in_place(self, rule: str, target: Live, left: list[str]) -> None:
+        """Puts one target, for which some of `left` go while the rule is full; those are taken out of it."""
+        while True:
+            try:
+                return self._calls.put_targets(rule, [target])
+            except RulesError as error:
+                if error.code != FULL or not left:
+                    raise
+            self._calls.remove_targets(rule, [left.pop(0)])

@@ -116,6 +116,8 @@ class Faults:
     def __init__(self, rng: Random, rate: float, covered: Counter[str]) -> None:
         self._rng = rng
         self.rate = rate
+        self.made = 0
+        """Faults so far."""
         self._covered = covered
         kind = rng.choice(("reconciler", "reconciler", "reconciler", "api", "deploy"))
         self._subset = rng.randrange(2**5)
@@ -132,11 +134,14 @@ class Faults:
         if self.rate == 0 or self._rng.random() >= rate:
             return ""
         faults = [each for each in KINDS.get(kind, {}).get(operation, ()) if each not in ("stale", "quota")]
+        self.made += bool(faults)
         return self._rng.choice(faults) if faults else ""
 
     def stale(self, kind: str, operation: str) -> bool:
         """Does this list show an older state?"""
-        return self.rate > 0 and "stale" in KINDS.get(kind, {}).get(operation, ()) and self._rng.random() < 0.25
+        stale = self.rate > 0 and "stale" in KINDS.get(kind, {}).get(operation, ()) and self._rng.random() < 0.25
+        self.made += stale
+        return stale
 
     def subset(self, kind: str, operation: str, count: int) -> int:
         """Which of `count` entries fail, as a bit mask; 0 for none."""

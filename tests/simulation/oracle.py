@@ -64,11 +64,12 @@ class Oracle:
         missing: set[RouteKey],
         recorded: set[RouteKey],
         choice: str,
+        choices: Mapping[RouteKey, str],
     ) -> Plan:
         """A deploy read the edits `seen` (with their revisions) and the declared configs `stored`, and will declare
         `declared`. `missing` are the routes whose edit names a target that the new definitions do not have;
         `recorded` those with a decision in the store that the definitions win: who gave an edit up to a deploy that
-        died is not asked again for the same definitions."""
+        died is not asked again for the same definitions. `choice` is for the routes that are not in `choices`."""
         plan = Plan()
         for key, revision in seen.items():
             edit = self.edits.get(key)
@@ -80,16 +81,18 @@ class Oracle:
             if edit.config in (new, old):
                 plan.converged += edit.config == new
                 plan.done.append((key, revision))
-            elif can_stay and (new == edit.basis or self.settled.get(key) == (revision, new)):
+            elif can_stay and (
+                new == edit.basis or (self.settled.get(key) == (revision, new) and choices.get(key) != "definitions")
+            ):
                 continue
-            elif choice == "definitions" or (
+            elif choices.get(key, choice) == "definitions" or (
                 key in recorded and (key, revision, event in declared, new) in self._chosen
             ):
                 plan.done.append((key, revision))
                 plan.chosen.append((key, revision, event in declared, new))
                 if event in declared and event in stored and new == old:
                     plan.at_once.append((key, revision))
-            elif choice == "store" and can_stay:
+            elif choices.get(key, choice) == "store" and can_stay:
                 plan.settled.append((key, revision, new))
             else:
                 plan.unsettled.append(key)

@@ -32,9 +32,9 @@ from signalbox.reconcile import (
     Reconciler,
     Report,
     clashes,
+    not_there,
     put_bare,
     settle,
-    taken_away,
 )
 from signalbox.reconcile.calls import ATTEMPTS
 from signalbox.reconcile.ports import RETRYABLE, RulesError
@@ -256,6 +256,14 @@ class World:
             self._drain()
             if self.flows.on and self.rng.random() < 0.2:
                 self._move_a_route()
+            elif self.rng.random() < 0.2:
+                stories = (
+                    self._crowd_a_route,
+                    self._take_a_route_away,
+                    self._take_an_edit_back,
+                    self._edit_behind_a_deploy,
+                )
+                self.rng.choice(stories)()
             self.faults.rate = rate
             for _ in range(self.rng.randint(6, 14)):
                 while len(self.scheduler.active) >= self.most:
@@ -315,20 +323,84 @@ class World:
     def _move_a_route(self) -> None:
         """A flow with a route to it; the route goes elsewhere, where there may be nothing; then the flow, and it comes
         back at once: each step is over before the next, and nothing is wrong."""
-        rate, self.faults.rate = self.faults.rate, 1e-9
         elsewhere = self.rng.choice(("", "fl2"))
-        steps: tuple[tuple[str, Callable[[Actor], None]], ...] = (
+        self._one_after_the_other(
             ("api", lambda actor: self.flows.post(actor.name, "fl1")),
             ("api", lambda actor: self.flows.post(actor.name, "fl2")),
             ("reconciler", self._reconcile),
-            ("api", lambda actor: self._edit(actor, "fl1")),
+            ("api", lambda actor: self._edit(actor, lambda live: _naming(live, "fl1"))),
             ("reconciler", self._reconcile),
-            ("api", lambda actor: self._edit(actor, elsewhere)),
+            ("api", lambda actor: self._edit(actor, lambda live: _naming(live, elsewhere))),
             ("api", lambda _: self.flows.delete("fl1")),
             ("reconciler", self._reconcile),
             ("api", lambda actor: self.flows.post(actor.name, "fl1")),
             ("reconciler", self._reconcile),
         )
+
+    def _crowd_a_route(self) -> None:
+        """Edits each of which fits the rule with the one before, and the last of which does not with what is live."""
+        few, more = TOPICS[:2], TOPICS[2:5]
+        self._one_after_the_other(
+            self._edit_a(),
+            self._edit_a(*few),
+            ("reconciler", self._reconcile),
+            self._edit_a(*few, *more),
+            self._edit_a(*more),
+            self._edit_a(*more, *TOPICS[5:]),
+            ("reconciler", self._reconcile),
+        )
+
+    def _take_a_route_away(self) -> None:
+        """An edit does, and the definitions, which win, have it send to one more."""
+        self._one_after_the_other(
+            self._deploy_a("t1", choice="definitions"),
+            self._edit_a(),
+            ("reconciler", self._reconcile),
+            self._deploy_a("t1", "t2", choice="definitions"),
+        )
+
+    def _take_an_edit_back(self) -> None:
+        """One was deployed, another is live, and none is wanted any more: the engine would take away what is live, and
+        believe the rest to be there."""
+        self._one_after_the_other(
+            self._deploy_a("t1", choice="definitions"),
+            self._edit_a("t1", "t2"),
+            self._deploy_a("t1"),
+            self._edit_a("t2"),
+            ("reconciler", self._reconcile),
+            self._edit_a("t1"),
+            self._deploy_a("t1"),
+        )
+
+    def _edit_behind_a_deploy(self) -> None:
+        """An edit that it has not read, and that the next deploy is told to give up: nothing is declared anew."""
+        self._one_after_the_other(
+            self._deploy_a("t1", choice="definitions"),
+            self._deploy_a("t1", "t2", meanwhile=self._edit_a("t3")[1]),
+            ("reconciler", self._reconcile),
+            self._deploy_a("t1", "t2", choice="definitions"),
+        )
+
+    def _edit_a(self, *topics: str) -> tuple[str, Callable[[Actor], None]]:
+        """Somebody has the one route of an event send to `topics`, or there be none."""
+        return "api", lambda actor: self._edit(actor, lambda _: _sends(*topics), self.edited_events[0])
+
+    def _deploy_a(
+        self, *topics: str, choice: str = "fail", meanwhile: Callable[[Actor], None] | None = None
+    ) -> tuple[str, Callable[[Actor], None]]:
+        """A deploy of the one route of an event; `meanwhile` happens when it has read the store."""
+
+        def deploy(actor: Actor) -> None:
+            events = {**self.revisions[-1].events, self.edited_events[0]: _sends(*topics)}
+            self.revisions.append(Revision(events, TOPICS))
+            self.at_revision = len(self.revisions) - 1
+            self._deploy(actor, self.revisions[-1], choice, {}, meanwhile)
+
+        return "deploy", deploy
+
+    def _one_after_the_other(self, *steps: tuple[str, Callable[[Actor], None]]) -> None:
+        """Nothing else happens meanwhile, and nothing goes wrong."""
+        rate, self.faults.rate = self.faults.rate, 1e-9
         for kind, main in steps:
             self._start(kind, main)
             self._drain()
@@ -342,7 +414,7 @@ class World:
         self.faults.hit("flow deleted while it is named")
         flow_id = self.rng.choice(free)
         self._start("api", lambda _: self.flows.delete(flow_id))
-        self._start("api", lambda actor: self._edit(actor, flow_id))
+        self._start("api", lambda actor: self._edit(actor, lambda live: _naming(live, flow_id)))
         return True
 
     def _start(self, kind: str, main: Callable[[Actor], None]) -> Actor:
@@ -435,26 +507,38 @@ class World:
         elif draw < 0.8 and self.at_revision > 0:
             self.faults.hit("older revision deployed")
             self.at_revision = self.rng.randrange(self.at_revision)
-        revision = self.revisions[self.at_revision]
-        choice = self.rng.choice(("fail", "fail", "definitions", "store"))
-        self._start("deploy", lambda actor: self._deploy(actor, revision, choice))
+        choices = ("fail", "fail", "definitions", "store")
+        keys = [(event_id, name) for event_id in self.edited_events for name in self.edited_routes]
+        some = self.rng.sample(keys, self.rng.randint(1, len(keys))) if self.rng.random() < 0.3 else []
+        by_route = {key: self.rng.choice(choices) for key in some}
+        revision, choice = self.revisions[self.at_revision], self.rng.choice(choices)
+        self._start("deploy", lambda actor: self._deploy(actor, revision, choice, by_route))
 
-    def _deploy(self, actor: Actor, revision: Revision, choice: str) -> None:
+    def _deploy(
+        self,
+        actor: Actor,
+        revision: Revision,
+        choice: str,
+        choices: Mapping[RouteKey, str],
+        meanwhile: Callable[[Actor], None] | None = None,
+    ) -> None:
         """What `pulumi up` does: read, plan, then bring what the engine's state says to what the program declares."""
         trace = self.traces[actor.name] = Trace(self.cloud.tick)
         self._note_overlap(actor)
-        alone = (self.count, self.hands) if self.faults.rate == 0 and len(self.scheduler.active) == 1 else None
+        alone = self._happened() if len(self.scheduler.active) == 1 else None
         in_step = {event_id for event_id in EVENT_IDS if self._in_step(event_id)}
         try:
             snapshot = self._read_for_deploy()
+            if meanwhile:
+                meanwhile(actor)
             made = plan(
                 revision.parsed(),
                 snapshot,
-                Policy(choice),  # type: ignore[arg-type]
+                Policy(choice, {f"{event_id}/{name}": each for (event_id, name), each in choices.items()}),  # type: ignore[arg-type]
                 targets=revision.targets() | {("flow", flow_id) for flow_id in snapshot.flows},
                 rules_quota=RULES_PER_BUS,
             )
-            self._check_conflicts(snapshot, revision, choice, made, trace)
+            self._check_conflicts(snapshot, revision, (choice, choices), made, trace)
             if errors(made.problems):
                 return
             rules = [rule_of(each.event, r, STACK) for each in made.events.values() for r in each.routes.values()]
@@ -474,16 +558,20 @@ class World:
             for event_id in sorted(trace.desired):
                 self._maybe_applied(event_id, trace)
             self._apply(revision, made, rules)
-            if alone == (self.count, self.hands):
+            if alone == self._happened():
                 self._check_after_up(in_step | set(made.changing))
         except (StoreError, RulesError, ClientError, BotoCoreError) as failure:
-            if alone == (self.count, self.hands) and len(in_step) == len(EVENT_IDS) and self.quota == RULES_PER_BUS:
+            if alone == self._happened() and len(in_step) == len(EVENT_IDS) and self.quota == RULES_PER_BUS:
                 raise Violation(f"a deploy died although nothing was wrong: {failure}") from failure
             self.faults.hit("deploy died halfway")
         finally:
             del self.traces[actor.name]
             if actor.dead:
                 self.faults.hit("deploy died halfway")
+
+    def _happened(self) -> tuple[int, ...]:
+        """What is the same for two moments means that nothing has come between."""
+        return self.count, self.hands, self.words, self.faults.made, self.accepted.total()
 
     def _refresh(self) -> None:
         """`pulumi up --refresh`, now and then: the engine's state becomes what is live."""
@@ -514,7 +602,12 @@ class World:
             token = {"NextToken": page["NextToken"]}
 
     def _check_conflicts(
-        self, snapshot: StoreSnapshot, revision: Revision, choice: str, made: Any, trace: Trace
+        self,
+        snapshot: StoreSnapshot,
+        revision: Revision,
+        choice: tuple[str, Mapping[RouteKey, str]],
+        made: Plan,
+        trace: Trace,
     ) -> None:
         """Every collision is told, and nothing else is."""
         if RELEASE in snapshot.control:
@@ -539,7 +632,7 @@ class World:
             for name, decision in json.loads(item["Routes"]).items()
             if decision["winner"] == "definitions"
         }
-        trace.planned = self.oracle.planned(seen, declared, old, missing, recorded, choice)
+        trace.planned = self.oracle.planned(seen, declared, old, missing, recorded, *choice)
         if trace.planned.unsettled:
             self.faults.hit("conflict: fail")
         if trace.planned.settled:
@@ -579,13 +672,17 @@ class World:
                 raise Violation(f"after an up: {event_id} must have {must}, but there is {live}")
 
     def _in_step(self, event_id: str) -> bool:
+        """Are the event's rules what they must be, save those that cannot be?"""
         live = self._effective(event_id)
-        rules = {name: rule_name(event_id, name) for name in ROUTES}
-        return all(rule in self.foreign or self._is_live(rule, live.get(name)) for name, rule in rules.items())
+        rules = {rule_name(event_id, name): live.get(name) for name in ROUTES}
+        return all(
+            rule in self.foreign or self._is_live(rule, config) or (config is not None and self._missing(config))
+            for rule, config in rules.items()
+        )
 
     def _apply(self, revision: Revision, made: Plan, rules: list[Rule]) -> None:
         bus = EventBridgeRules(self.events, STACK)
-        put_bare(bus, taken_away(rules, made.edited, rules_on_bus(self.events, STACK)), self.clock)
+        put_bare(bus, not_there(rules, made.changing, rules_on_bus(self.events, STACK)), self.clock)
         desired: dict[tuple[str, ...], Any] = {}
         for name in (ROUTER, *FUNCTIONS, *revision.topics):
             kind = ROUTER if name == ROUTER else "function" if name in FUNCTIONS else "topic"
@@ -654,16 +751,20 @@ class World:
 
     # -- actors: the API
 
-    def _edit(self, actor: Actor, flow_id: str | None = None) -> None:
-        """`flow_id`: the one flow that the event's routes name then; "": none."""
-        event_id = self.rng.choice(self.edited_events)
+    def _edit(
+        self,
+        actor: Actor,
+        change: Callable[[dict[str, Config]], dict[str, Config]] | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        """`change` makes what is posted of what is live; what is not given, the seed chooses."""
+        event_id = event_id or self.rng.choice(self.edited_events)
         try:
             items = self.store.event_items(event_id)
             if items is None:
                 return
-            posted = self._posted(event_id, items.routes())
-            if flow_id is not None:
-                posted = _naming(posted, flow_id)
+            live = {name: dict(config) for name, config in effective_config(items.routes()).items()}
+            posted = change(live) if change else self._posted(event_id, items.routes())
             if_match = items.etag() if self.rng.random() < 0.5 else None
             read = (items.override["Revision"] if items.override else 0, items.declared["RoutingConfig"])
             self.posting[actor.name] = (event_id, posted, read if if_match else None)
@@ -1163,6 +1264,11 @@ def _in_force(versions: list[tuple[int, Config | None]], since: int) -> list[Con
     """The versions that were in force at `since` or later."""
     before = [config for tick, config in versions if tick <= since]
     return [*before[-1:], *(config for tick, config in versions if tick > since)]
+
+
+def _sends(*topics: str) -> dict[str, Config]:
+    """A routing config whose one route, `a`, sends to `topics`; without any, there is none."""
+    return {"a": {"targets": [{"topic": name} for name in topics]}} if topics else {}
 
 
 def _naming(posted: Mapping[str, Config], flow_id: str) -> dict[str, Config]:

@@ -100,5 +100,5 @@ def test_rules_that_cannot_be_made_anew_end_the_up_before_anything_is_declared(
         raise error("AccessDeniedException", "no", "PutRule")
 
     monkeypatch.setattr(stack.events, "put_rule", denied)
-    with pytest.raises(pulumi.RunError, match="cannot be made anew: AccessDeniedException"):
+    with pytest.raises(pulumi.RunError, match="cannot be made: AccessDeniedException"):
         declare(lambda: settle.restore_rules(planned(stack), SCOPE))

@@ -65,7 +65,7 @@ class Stack:
         self.put(target_item("router", "router", arn="arn:router"))
         for name in ("f1", "f2"):
             self.put(target_item(name, "function", arn=f"arn:{name}"))
-        for name in (f"t{n}" for n in range(8)):
+        for name in (f"t{n}" for n in range(10)):
             self.put(target_item(name, "topic", arn=f"arn:{name}"))
         for event_id, routes in events.items():
             self.declare(event_id, routes)

@@ -12,7 +12,7 @@ from signalbox.aws.store import DynamoStore
 from signalbox.classic import rule_of
 from signalbox.effective import Plan, Policy, RouteEdit, config_hash, plan
 from signalbox.model import Event
-from signalbox.reconcile import Bus, put_bare, settle, taken_away
+from signalbox.reconcile import Bus, not_there, put_bare, settle
 from signalbox.store import RELEASE, StoreSnapshot, control_item, event_item, gone_item, to_attributes
 from tests.unit.sync.account import AT, DLQ, Stack, event, to
 
@@ -126,15 +126,17 @@ def test_what_cannot_be_made_is_told_with_its_route(stack):
     assert "pulumi up" in problem.fix
 
 
-def test_a_rule_that_an_edit_took_away_is_made_without_targets_and_no_other_is(stack):
+def test_a_rule_that_is_not_there_is_made_without_targets_and_no_other_is_touched(stack):
     stack.edit("outage", b=RouteEdit(None, config_hash(to("t2")), 1, AT, "alice"))
     assert stack.run().out_of_step == ()
-    new = event("outage", {"a": to("t1"), "b": to("t2", "t3"), "c": to("t4")})
-    made = plan({"outage": new, "other": OTHER}, snapshot(stack), Policy("definitions"))
+    new = event("outage", {"a": to("t1"), "b": to("t2", "t3")})
+    made = plan(
+        {"outage": new, "other": OTHER, "new": event("new", {"a": to("t1")})}, snapshot(stack), Policy("definitions")
+    )
     rules = [rule_of(each.event, route, "dev") for each in made.events.values() for route in each.routes.values()]
-    missing = taken_away(rules, made.edited, stack.cloud.rules.values())
+    missing = not_there(rules, made.changing, stack.cloud.rules.values())
     assert [rule.name for rule in missing] == ["outage.b"]
     put_bare(EventBridgeRules(stack.events, "dev"), missing, stack.clock)
     assert stack.targets("outage.b") == []
     assert stack.cloud.rules["outage.b"]["State"] == "ENABLED"
-    assert taken_away(rules, made.edited, stack.cloud.rules.values()) == []
+    assert not_there(rules, made.changing, stack.cloud.rules.values()) == []

@@ -16,7 +16,6 @@ from signalbox.effective import RouteEdit, config_hash
 from signalbox.model import route_from_config
 from signalbox.reconcile import FAILED, IN_STEP, KEPT_OLD, clashes
 from signalbox.reconcile.calls import ATTEMPTS
-from signalbox.reconcile.difference import target_changes
 from signalbox.reconcile.ports import RulesError
 from signalbox.store import FREEZE, RELEASE, StoreSnapshot, control_item, event_item, target_item, to_attributes
 from tests.simulation.cloud import error
@@ -360,16 +359,30 @@ def test_an_edit_is_live_before_other_rules_are_looked_at():
 def test_a_rule_never_has_six_targets_nor_none_on_the_way(live, wanted, shared):
     if shared > min(live, wanted):
         return
-    old = [f"old{n}" for n in range(live - shared)] + [f"both{n}" for n in range(shared)]
-    new = [f"both{n}" for n in range(shared)] + [f"new{n}" for n in range(wanted - shared)]
-    now = set(old)
-    remove = sorted(set(old) - set(new))
-    for change in target_changes(old, [{"Id": each} for each in new], remove):
-        now = (now | {target["Id"] for target in change.put}) - set(change.remove)
-        assert 1 <= len(now) <= 5
+    old = [f"t{n}" for n in range(live)]
+    new = [f"t{n}" for n in range(live - shared, live - shared + wanted)]
+    stack = Stack({"outage": {"a": to(*old or ["t0"])}})
+    stack.run()
+    if not old:
+        stack.cloud.targets["outage.a"] = {}
+    stack.declare("outage", {"a": to(*new)})
+    seen = []
+    for name in ("put_targets", "remove_targets"):
+        real = getattr(stack.events, name)
+
+        def call(real: Any = real, **request: Any) -> Any:
+            try:
+                return real(**request)
+            finally:
+                seen.append(set(stack.targets("outage.a")))
+
+        setattr(stack.events, name, call)
+    stack.run()
+    assert stack.targets("outage.a") == sorted(new)
+    for now in seen:
+        assert min(len(old), 4) <= len(now) <= 5 or now >= set(new)
         if len(set(old) | set(new)) <= 5:
             assert now >= set(old) or now >= set(new)
-    assert now == set(new)
 
 
 def test_no_target_goes_early_because_an_old_list_shows_one_that_is_gone():
@@ -393,7 +406,22 @@ def test_old_targets_go_early_where_the_rule_is_full_and_never_the_last():
     stack.declare("outage", {"a": to("t6", "t7")})
     stack.run()
     assert stack.targets("outage.a") == ["t6", "t7"]
-    assert stack.called(*WRITES[:4]) == {"put_targets": 2, "remove_targets": 2}
+    # All at once and, as the rule is full, one by one: the first in the place of an old one.
+    assert stack.called(*WRITES[:4]) == {"put_targets": 5, "remove_targets": 3}
+
+
+def test_a_list_that_shows_targets_which_are_gone_makes_no_rule_empty():
+    """Seed 16 of the simulation: of five in the list one is on the rule, and the others are taken away for room."""
+    stack = Stack({"outage": {"a": to("t1", "t2")}})
+    stack.run()
+    stack.declare("outage", {"a": to("t3", "t4", "t5", "t6", "t7")})
+    listed = [*stack.cloud.targets["outage.a"].values(), {"Id": "a0", "Arn": "arn:a0"}, {"Id": "z0", "Arn": "arn:z0"}]
+    stack.events.list_targets_by_rule = lambda **_: {"Targets": listed}  # type: ignore[method-assign]
+    remove, seen = stack.events.remove_targets, []
+    stack.events.remove_targets = lambda **r: (remove(**r), seen.append(stack.targets("outage.a")))[0]  # type: ignore[method-assign]
+    stack.run()
+    assert min(map(len, seen)) >= 4
+    assert stack.targets("outage.a") == ["t3", "t4", "t5", "t6", "t7"]
 
 
 # -- adapters
@@ -422,7 +450,7 @@ def test_a_store_that_may_not_be_read_is_not_empty():
 def test_every_page_of_the_store_is_read(page):
     stack = Stack({f"e{n}": {"a": to("t1")} for n in range(5)}, page=page)
     assert sorted(read_store(stack.dynamo, "dev-store").events) == [f"e{n}" for n in range(5)]
-    assert len(read_store(stack.dynamo, "dev-store").targets) == 11
+    assert len(read_store(stack.dynamo, "dev-store").targets) == 13
 
 
 @pytest.mark.parametrize(
