@@ -34,7 +34,7 @@ def settle_rules(plan: Plan, scope: Scope, undelivered: pulumi.Input[str], writt
 
     What cannot be made so ends the `up` with a pulumi.RunError.
     """
-    if pulumi.runtime.is_dry_run() or not plan.changing:
+    if pulumi.runtime.is_dry_run() or not plan.to_settle:
         return
 
     def run(known: list[str]) -> None:

@@ -504,9 +504,19 @@ class Plan:
     problems: tuple[Problem, ...]
     overrides: Mapping[str, Item]
     """The items of the run-time edits that it builds on, by event."""
-    changing: tuple[str, ...]
+    changing: Mapping[str, frozenset[str]]
     """The events of which the store says something else after this deploy, or that have run-time edits, or had some
-    that the reconciler has yet to follow: whose rules may be other ones than the last deploy made, or will be."""
+    that the reconciler has yet to follow, and all when the last deploy died: whose rules may be other ones than it
+    made, or will be. With the names of the routes that this is about."""
+    settled: str
+    """A digest of the items of events and decisions, as they will be."""
+    settled_before: str
+    """The same of those that an earlier deploy saw the rules be right for, empty: none did."""
+
+    @property
+    def to_settle(self) -> bool:
+        """Is there anything to look at, or to note, when all is written?"""
+        return bool(self.changing) or self.settled != self.settled_before
 
 
 def plan(
@@ -524,7 +534,7 @@ def plan(
     """
     plans: dict[str, EventPlan] = {}
     left: list[Item] = []
-    notes: list[Note] = _control_notes(store)
+    notes: list[Note] = _stack_notes(store)
     problems: list[Problem] = _control_problems(store)
     collided: set[str] = set()
     for event_id in sorted({*events, *store.overrides}):
@@ -564,19 +574,38 @@ def plan(
         notes=tuple(notes),
         problems=tuple(problems),
         overrides=store.overrides,
-        changing=tuple(_changing(events, store)),
+        changing=dict(_changing(plans, store)),
+        settled_before=store.settled,
+        settled=_digest(
+            {event_id: event_item(each.event) for event_id, each in plans.items()},
+            gone,
+            [*left, *(each.decision for each in plans.values() if each.decision)],
+        ),
     )
 
 
-def _changing(events: Mapping[str, Event], store: StoreSnapshot) -> Iterable[str]:
+def _died(store: StoreSnapshot) -> bool:
+    """Did the last deploy not come as far as to see the rules be right?"""
+    return store.settled != _digest(store.events, store.gone, store.decisions.values())
+
+
+def _digest(events: Mapping[str, Item], gone: Iterable[str], decisions: Iterable[Item]) -> str:
+    return digest([events, sorted(gone), sorted(decisions, key=lambda item: item[SK])])
+
+
+def _changing(plans: Mapping[str, EventPlan], store: StoreSnapshot) -> Iterable[tuple[str, frozenset[str]]]:
     """An event that the store has never heard of has no rules but those that the deploy makes."""
+    died = _died(store)
     for event_id in sorted({*store.events, *store.gone, *store.overrides}):
-        event = events.get(event_id)
-        item = store.events.get(event_id)
+        made = plans.get(event_id)
         override = override_from_item(event_id, store.overrides.get(event_id))
-        declared_anew = item != (None if event is None else event_item(event))
-        if declared_anew or override.routes or not _followed(override, store.sync.get(f"event#{event_id}")):
-            yield event_id
+        declared_anew = store.events.get(event_id) != (event_item(made.event) if made else None)
+        edited = bool(override.routes) or not _followed(override, store.sync.get(f"event#{event_id}"))
+        if declared_anew or edited or died:
+            before = effective_config(stored(event_id, store))
+            routes = made.routes.items() if made else ()
+            unsure = edited or died
+            yield event_id, frozenset(name for name, each in routes if unsure or before.get(name) != each.config())
 
 
 def _followed(override: Override, note: Mapping[str, Any] | None) -> bool:
@@ -630,15 +659,19 @@ def _quota(plans: Mapping[str, EventPlan], quota: int) -> list[Problem]:
     ]
 
 
-def _control_notes(store: StoreSnapshot) -> list[Note]:
+def _stack_notes(store: StoreSnapshot) -> list[Note]:
+    notes = []
+    if store.events and _died(store):
+        text = "the last up of this stack did not come to its end: the next looks at every rule of it"
+        notes.append(Note("", text))
     item = store.control.get(FREEZE)
     if item is None:
-        return []
+        return notes
     text = (
         f"the reconciler is frozen since {item.get('At', '?')} by {item.get('By', '?')}: "
         "run-time edits are stored but not made live until `python -m signalbox thaw`, save by a deploy"
     )
-    return [Note("", text, "warning")]
+    return [*notes, Note("", text, "warning")]
 
 
 def _control_problems(store: StoreSnapshot) -> list[Problem]:

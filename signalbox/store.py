@@ -40,6 +40,11 @@ SYNC = "sync"
 """Written by the reconciler: what it last applied."""
 CONTROL = "control"
 """Written by the CLI: freeze and release."""
+DEPLOY = "deploy"
+"""Written by the deploy: how far the last one came."""
+
+SETTLED = "settled"
+"""Sort key in DEPLOY: for which items of events and decisions the rules were last seen to be right."""
 
 FREEZE = "freeze"
 """Sort key in CONTROL: the reconciler writes nothing while this item exists."""
@@ -233,11 +238,17 @@ def control_item(word: str, *, at: str, by: str, why: str = "") -> Item:
     return {PK: CONTROL, SK: word, "At": at, "By": by, "Why": why}
 
 
+def settled_item(digest: str) -> Item:
+    """The deploy has made the rules what the items of events and decisions say that `digest` names."""
+    return {PK: DEPLOY, SK: SETTLED, "Digest": digest}
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSnapshot:
     """The items that say what the rules must be, by sort key. Nothing in it: an empty store.
 
-    `gone` are the ids of events that the definitions had once; they are not in `events`.
+    `gone` are the ids of events that the definitions had once; they are not in `events`. `settled` is the digest of the
+    `settled_item`, where it was read.
     """
 
     targets: Mapping[str, Item] = field(default_factory=dict)
@@ -248,11 +259,12 @@ class StoreSnapshot:
     sync: Mapping[str, Item] = field(default_factory=dict)
     control: Mapping[str, Item] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
+    settled: str = ""
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> "StoreSnapshot":
         """The snapshot that `items` make, in any order; items of other partitions are left out."""
-        fields: dict[str, dict[str, Item]] = {name: {} for name in SNAPSHOT.values()}
+        fields: dict[str, Any] = {name: {} for name in SNAPSHOT.values()}
         gone: set[str] = set()
         for item in items:
             if item[PK] == EVENTS and is_gone(item):

@@ -5,6 +5,7 @@ that nothing here decides on credentials, region or retries.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from signalbox.overrides import Delete, EventItems, Put, Unchanged, Write
 from signalbox.store import (
     DECISION,
+    DEPLOY,
     EVENTS,
     OVERRIDE,
     PK,
@@ -38,12 +40,14 @@ class TableMissingError(StoreError):
 
 
 def read_store(client: Client, table: str) -> StoreSnapshot:
-    """All items that say what the rules must be. A table that does not exist yet is an empty store.
+    """All items that say what the rules must be, for a deploy. A table that does not exist yet is an empty store.
 
     Raises StoreError, also when the credentials may not read: an empty answer would undo every run-time edit.
     """
+    store = DynamoStore(client, table)
     try:
-        return DynamoStore(client, table).snapshot()
+        settled = [item["Digest"] for item in store.partition(DEPLOY)]
+        return replace(store.snapshot(), settled="".join(settled))
     except TableMissingError:
         return StoreSnapshot()
 

@@ -19,7 +19,7 @@ from signalbox.reconcile.difference import Live
 from signalbox.reconcile.ports import Clock, Rules, Store
 from signalbox.reconcile.routes import Routes
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
-from signalbox.store import FAILED, RELEASE
+from signalbox.store import FAILED, RELEASE, settled_item
 
 
 def not_there(rules: Iterable[Rule], event_ids: Collection[str], live: Iterable[Live]) -> list[Rule]:
@@ -43,23 +43,26 @@ def settle(
 
     What the store says now, where an update of chosen resources has written a part of the plan only; but with the
     run-time edits that the plan builds on. For the engine goes on to take away what the plan does not have, and of a
-    route that was edited meanwhile nothing might be left: that edit is the next run's. Raises RulesError when the bus
+    route that was edited meanwhile nothing might be left: that edit is the next run's. Notes in the store that all is
+    as planned: the next deploy knows by it that this one did not die. Raises RulesError when the bus
     cannot be listed, and StoreError.
     """
     snapshot = store.snapshot()
     if RELEASE in snapshot.control:
         return []  # somebody has said so meanwhile: the reconciler takes the rules off the bus
     snapshot = replace(snapshot, overrides=plan.overrides)
-    of = set(plan.changing)
+    of = plan.changing
     events = dict.fromkeys(of, WantedEvent("")) | {e: each for e, each in wanted(snapshot, bus).items() if e in of}
     routes = Routes(Calls(rules, clock, jitter=jitter), bus.stack)
     routes.look()
     problems = [_problem(event_id, each.error) for event_id, each in sorted(events.items()) if each.error]
     for job in sorted(routes.jobs(events), key=lambda job: job.rank):
         if job.event_id in of:
-            outcome = routes.put_in_step(job)
+            outcome = routes.put_in_step(job, written_anew=job.route in plan.changing[job.event_id])
             if outcome is not None and outcome.state == FAILED:
                 problems.append(_problem(f"{job.event_id}/{job.route}", outcome.error))
+    if not problems:
+        store.put(settled_item(plan.settled))
     return problems
 
 

@@ -28,16 +28,20 @@ class Difference:
         return self.rule or bool(self.put) or bool(self.remove)
 
 
-def difference(wanted: WantedRule, rule: Live | None, targets: Iterable[Live]) -> Difference:
+def difference(
+    wanted: WantedRule, rule: Live | None, targets: Iterable[Live], *, written_anew: bool = False
+) -> Difference:
     """What turns the live `rule` (None: there is none) with its `targets` into the wanted one.
 
     Before any target goes, all that are wanted are put, also those that are listed: a list may be old, and one that
-    still shows a target which is gone must not lead to a rule that has neither.
+    still shows a target which is gone must not lead to a rule that has neither. `written_anew`: rule and targets are
+    put also where nothing goes here, because somebody else is about to take targets away.
     """
     live = {target["Id"]: _plain(target) for target in targets}
     remove = sorted(live.keys() - {target["Id"] for target in wanted.targets})
-    put = [target for target in wanted.targets if remove or live.get(target["Id"]) != _plain(target)]
-    return Difference(rule is None or not _same_rule(wanted, rule), tuple(put), tuple(remove))
+    anew = written_anew or bool(remove)
+    put = [target for target in wanted.targets if anew or live.get(target["Id"]) != _plain(target)]
+    return Difference(written_anew or rule is None or not _same_rule(wanted, rule), tuple(put), tuple(remove))
 
 
 def owner(rule: Live, stack: str) -> tuple[str, str] | None:

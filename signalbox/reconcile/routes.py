@@ -4,7 +4,7 @@ Order is what keeps events from being missed: new rules are made before others c
 rule, new targets are put before old ones are removed, and all are removed before the rule is deleted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from signalbox.reconcile.calls import Calls
@@ -79,8 +79,9 @@ class Routes:
             if event_id not in events or not events[event_id].error
         ]
 
-    def put_in_step(self, job: Job) -> Outcome | None:
-        """Makes one route's rule what it must be; None when nothing is left of the route."""
+    def put_in_step(self, job: Job, *, written_anew: bool = False) -> Outcome | None:
+        """Makes one route's rule what it must be; None when nothing is left of the route. `written_anew`: whatever the
+        lists say of it."""
         try:
             if job.wanted is None:
                 if job.live is not None:
@@ -90,7 +91,7 @@ class Routes:
                 return Outcome(FAILED, f"a rule named {job.wanted.rule.name} is on the bus that is not ours: delete it")
             if job.wanted.missing:
                 return Outcome(KEPT_OLD, f"not there: {', '.join(job.wanted.missing)}")
-            return Outcome(IN_STEP, changed=self._put(job.wanted, job.live))
+            return Outcome(IN_STEP, changed=self._put(job.wanted, job.live, written_anew))
         except RulesError as error:
             return Outcome(FAILED, str(error))
 
@@ -103,19 +104,18 @@ class Routes:
                 raise
             return []
 
-    def _put(self, wanted: WantedRule, live: Live | None) -> bool:
+    def _put(self, wanted: WantedRule, live: Live | None, written_anew: bool) -> bool:
         """Makes or changes a rule, if it must be."""
         try:
             targets = self._calls.targets(wanted.rule.name) if live is not None else []
-            return self._change(wanted, live, targets)
+            return self._change(wanted, live, difference(wanted, live, targets, written_anew=written_anew))
         except RulesError as error:
             if error.code != NOT_FOUND or live is None:
                 raise
             # It was listed, but is gone: the list was old, or somebody deletes behind our back.
-            return self._change(wanted, None, [])
+            return self._change(wanted, None, difference(wanted, None, ()))
 
-    def _change(self, wanted: WantedRule, live: Live | None, targets: Sequence[Live]) -> bool:
-        change = difference(wanted, live, targets)
+    def _change(self, wanted: WantedRule, live: Live | None, change: Difference) -> bool:
         # A live rule first takes its new targets, so that one which is refused leaves all as it was; a new rule must be
         # there before them, and one that is switched off shall send nothing to new targets.
         first = live is None or wanted.rule.state == "DISABLED"

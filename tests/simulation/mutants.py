@@ -83,7 +83,9 @@ MUTANTS = (
         "self._put_targets(wanted.rule.name, change))[1]",
     ),
     Mutant("a full rule is left as it is", ROUTES, "            if error.code != FULL:\n", "            if True:\n"),
-    Mutant("a list is taken at its word", DIFFERENCE, "if remove or live.get", "if live.get"),
+    Mutant("a list is taken at its word", DIFFERENCE, "if anew or live.get", "if live.get"),
+    Mutant("a deploy knows of none that died", EFFECTIVE, "    died = _died(store)\n", "    died = False\n"),
+    Mutant("a deploy takes a list at its word", DEPLOY, ", written_anew=job.route in plan.changing[job.event_id]", ""),
     Mutant("events that are gone count", ITEMS, "if item[PK] == EVENTS and is_gone(item):", "if False:"),
     Mutant("rules of other stacks are ours", DIFFERENCE, "mark[0] != stack or ", ""),
     Mutant("copies of our rules are ours", DIFFERENCE, ' or rule["Name"] != rule_name(mark[1], mark[2])', ""),
@@ -101,10 +103,10 @@ MUTANTS = (
     Mutant(
         "a deploy looks at events that it declares anew only",
         EFFECTIVE,
-        "declared_anew or override.routes or ",
-        "declared_anew or ",
+        "edited = bool(override.routes) or not",
+        "edited = not",
     ),
-    Mutant("a deploy looks at edited events only", EFFECTIVE, "if declared_anew or", "if"),
+    Mutant("a deploy looks at edited events only", EFFECTIVE, "if declared_anew or edited or died:", "if edited:"),
     Mutant("a deploy takes edits for live", EFFECTIVE, 'note["Revision"] == override.revision and all(', "all("),
     Mutant("PutRule without the state", RULES, "State=state, ", ""),
     Mutant("PutRule without the description", RULES, ", Description=description", ""),
@@ -118,7 +120,7 @@ MUTANTS = (
     Mutant(
         "every target is written each time",
         DIFFERENCE,
-        'if remove or live.get(target["Id"]) != _plain(target)',
+        'if anew or live.get(target["Id"]) != _plain(target)',
         "if True",
     ),
     Mutant(

@@ -41,6 +41,7 @@ from signalbox.reconcile.ports import RETRYABLE, RulesError
 from signalbox.store import (
     CONTROL,
     DECISION,
+    DEPLOY,
     EVENTS,
     FLOW,
     FREEZE,
@@ -78,6 +79,10 @@ PATTERNS = (None, {"type": ["Info"]}, {"type": ["Info", "Warning"]}, {"wait": [{
 
 Config = dict[str, Any]
 RouteKey = tuple[str, str]
+
+
+class DiedError(StoreError):
+    """A deploy dies here because the story says so."""
 
 
 class Violation(AssertionError):  # what is broken is a promise
@@ -262,6 +267,7 @@ class World:
                     self._take_a_route_away,
                     self._take_an_edit_back,
                     self._edit_behind_a_deploy,
+                    self._die_twice,
                 )
                 self.rng.choice(stories)()
             self.faults.rate = rate
@@ -372,6 +378,17 @@ class World:
             self._deploy_a("t1"),
         )
 
+    def _die_twice(self) -> None:
+        """One deploy dies before it takes away, the next before it writes rules; in between the reconciler does what
+        the first left undone. The engine would believe of two targets that they are there."""
+        self._one_after_the_other(
+            self._deploy_a("t1", choice="definitions"),
+            self._deploy_a("t2", dies="delete"),
+            ("reconciler", self._reconcile),
+            self._deploy_a("t1", dies="rule"),
+            self._deploy_a("t1"),
+        )
+
     def _edit_behind_a_deploy(self) -> None:
         """An edit that it has not read, and that the next deploy is told to give up: nothing is declared anew."""
         self._one_after_the_other(
@@ -386,15 +403,16 @@ class World:
         return "api", lambda actor: self._edit(actor, lambda _: _sends(*topics), self.edited_events[0])
 
     def _deploy_a(
-        self, *topics: str, choice: str = "fail", meanwhile: Callable[[Actor], None] | None = None
+        self, *topics: str, choice: str = "fail", meanwhile: Callable[[Actor], None] | None = None, dies: str = ""
     ) -> tuple[str, Callable[[Actor], None]]:
-        """A deploy of the one route of an event; `meanwhile` happens when it has read the store."""
+        """A deploy of the one route of an event; `meanwhile` happens when it has read the store, and it `dies` at its
+        first "rule" or "delete"."""
 
         def deploy(actor: Actor) -> None:
             events = {**self.revisions[-1].events, self.edited_events[0]: _sends(*topics)}
             self.revisions.append(Revision(events, TOPICS))
             self.at_revision = len(self.revisions) - 1
-            self._deploy(actor, self.revisions[-1], choice, {}, meanwhile)
+            self._deploy(actor, self.revisions[-1], choice, {}, meanwhile, dies)
 
         return "deploy", deploy
 
@@ -521,6 +539,7 @@ class World:
         choice: str,
         choices: Mapping[RouteKey, str],
         meanwhile: Callable[[Actor], None] | None = None,
+        dies: str = "",
     ) -> None:
         """What `pulumi up` does: read, plan, then bring what the engine's state says to what the program declares."""
         trace = self.traces[actor.name] = Trace(self.cloud.tick)
@@ -557,11 +576,12 @@ class World:
                 )
             for event_id in sorted(trace.desired):
                 self._maybe_applied(event_id, trace)
-            self._apply(revision, made, rules)
+            self._apply(revision, made, rules, dies)
             if alone == self._happened():
                 self._check_after_up(in_step | set(made.changing))
         except (StoreError, RulesError, ClientError, BotoCoreError) as failure:
-            if alone == self._happened() and len(in_step) == len(EVENT_IDS) and self.quota == RULES_PER_BUS:
+            right = len(in_step) == len(EVENT_IDS) and self.quota == RULES_PER_BUS
+            if alone == self._happened() and right and not isinstance(failure, DiedError):
                 raise Violation(f"a deploy died although nothing was wrong: {failure}") from failure
             self.faults.hit("deploy died halfway")
         finally:
@@ -680,7 +700,7 @@ class World:
             for rule, config in rules.items()
         )
 
-    def _apply(self, revision: Revision, made: Plan, rules: list[Rule]) -> None:
+    def _apply(self, revision: Revision, made: Plan, rules: list[Rule], dies: str) -> None:
         bus = EventBridgeRules(self.events, STACK)
         put_bare(bus, not_there(rules, made.changing, rules_on_bus(self.events, STACK)), self.clock)
         desired: dict[tuple[str, ...], Any] = {}
@@ -707,6 +727,8 @@ class World:
                     desired["target", rule, target_id] = target
         gone = [key for key in self.engine if key not in desired]
         for key, value in desired.items():
+            if key[0] == dies:
+                raise DiedError(dies)
             if self.engine.get(key) != value:
                 self._provider(lambda key=key, value=value: self._create_or_update(key, value))
                 self.engine[key] = value
@@ -715,6 +737,8 @@ class World:
             raise StoreError(f"the rules of {problems} are not as they must be")
         # Dependents go first: targets, rules, event items, decisions, the registry.
         ranks = {"target": 0, "rule": 1, EVENTS: 2, DECISION: 3, TARGET: 4}
+        if dies == "delete":
+            raise DiedError(dies)
         for key in sorted(gone, key=lambda key: (ranks[key[1] if key[0] == "item" else key[0]], key)):
             self._provider(lambda key=key: self._delete(key))
             self.engine.pop(key, None)
@@ -992,7 +1016,7 @@ class World:
     def item_written(self, key: Key, new: Image | None) -> None:
         pk, sk = key
         actor = self.scheduler.current
-        if pk == SYNC:
+        if pk in (SYNC, DEPLOY):
             return
         if pk == OVERRIDE and actor and new:
             self._edited(actor, sk, from_attributes(new))
