@@ -10,7 +10,7 @@ from components.scope import Scope
 from signalbox.aws.rules import EventBridgeRules, rules_on_bus
 from signalbox.aws.store import DynamoStore
 from signalbox.effective import Plan
-from signalbox.reconcile import Bus, not_there, put_bare, settle
+from signalbox.reconcile import Bus, begin, not_there, settle
 from signalbox.reconcile.ports import RulesError, SystemClock
 from signalbox.store import StoreError
 
@@ -18,13 +18,15 @@ from signalbox.store import StoreError
 def restore_rules(plan: Plan, scope: Scope) -> None:
     """Before anything is declared: rules of events that change and that are not there are made, without targets, for
     the engine to write to. Raises pulumi.RunError."""
-    if pulumi.runtime.is_dry_run() or not plan.changing:
+    if pulumi.runtime.is_dry_run() or not plan.to_settle:
         return
-    client = session_for(scope).client("events")
+    session = session_for(scope)
+    client = session.client("events")
+    store = DynamoStore(session.client("dynamodb"), scope.physical("store", 255))
     try:
         missing = not_there(planned_rules(plan, scope), plan.changing, rules_on_bus(client, scope.name))
-        put_bare(_rules(client, scope), missing, SystemClock())
-    except RulesError as error:
+        begin(plan, store, _rules(client, scope), missing, clock=SystemClock())
+    except (StoreError, RulesError) as error:
         raise pulumi.RunError(f"rules that are not there cannot be made: {error}") from error
 
 

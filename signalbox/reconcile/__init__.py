@@ -1,6 +1,6 @@
 """Keeps rules and state machines in step with the store: pure comparison, and a reconciler over ports."""
 
-from signalbox.reconcile.deploy import not_there, put_bare, settle
+from signalbox.reconcile.deploy import begin, not_there, settle
 from signalbox.reconcile.difference import clashes
 from signalbox.reconcile.machines import Plant
 from signalbox.reconcile.reconciler import Entry, Reconciler, Report
@@ -16,9 +16,9 @@ __all__ = [
     "Plant",
     "Reconciler",
     "Report",
+    "begin",
     "clashes",
     "not_there",
-    "put_bare",
     "settle",
     "wanted",
 ]

@@ -29,8 +29,14 @@ def not_there(rules: Iterable[Rule], event_ids: Collection[str], live: Iterable[
     return [rule for rule in rules if rule.event_id in event_ids and rule.name not in there]
 
 
-def put_bare(rules: Rules, missing: Iterable[Rule], clock: Clock) -> None:
-    """Makes rules that have no targets yet, so that they send nothing anywhere. Raises RulesError."""
+def begin(plan: Plan, store: Store, rules: Rules, missing: Iterable[Rule], *, clock: Clock) -> None:
+    """Before the deploy writes anything: what it is not to be told from an earlier one by is taken back, should it die,
+    and the rules that are `missing` are made, without targets, so that they send nothing anywhere.
+
+    Raises RulesError and StoreError.
+    """
+    if plan.settled_before and plan.settled != plan.settled_before:
+        store.put(settled_item(""))
     calls = Calls(rules, clock)
     for rule in missing:
         calls.put_rule(WantedRule(rule, ()))

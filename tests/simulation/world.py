@@ -31,9 +31,9 @@ from signalbox.reconcile import (
     Bus,
     Reconciler,
     Report,
+    begin,
     clashes,
     not_there,
-    put_bare,
     settle,
 )
 from signalbox.reconcile.calls import ATTEMPTS
@@ -383,7 +383,7 @@ class World:
         the first left undone. The engine would believe of two targets that they are there."""
         self._one_after_the_other(
             self._deploy_a("t1", choice="definitions"),
-            self._deploy_a("t2", dies="delete"),
+            self._deploy_a("t2", dies=self.rng.choice(("settle", "delete"))),
             ("reconciler", self._reconcile),
             self._deploy_a("t1", dies="rule"),
             self._deploy_a("t1"),
@@ -405,8 +405,8 @@ class World:
     def _deploy_a(
         self, *topics: str, choice: str = "fail", meanwhile: Callable[[Actor], None] | None = None, dies: str = ""
     ) -> tuple[str, Callable[[Actor], None]]:
-        """A deploy of the one route of an event; `meanwhile` happens when it has read the store, and it `dies` at its
-        first "rule" or "delete"."""
+        """A deploy of the one route of an event; `meanwhile` happens when it has read the store, and it `dies`
+        before its first "rule", when it would "settle", or before its first "delete"."""
 
         def deploy(actor: Actor) -> None:
             events = {**self.revisions[-1].events, self.edited_events[0]: _sends(*topics)}
@@ -702,7 +702,8 @@ class World:
 
     def _apply(self, revision: Revision, made: Plan, rules: list[Rule], dies: str) -> None:
         bus = EventBridgeRules(self.events, STACK)
-        put_bare(bus, not_there(rules, made.changing, rules_on_bus(self.events, STACK)), self.clock)
+        missing = not_there(rules, made.changing, rules_on_bus(self.events, STACK))
+        begin(made, self.store, bus, missing, clock=self.clock)
         desired: dict[tuple[str, ...], Any] = {}
         for name in (ROUTER, *FUNCTIONS, *revision.topics):
             kind = ROUTER if name == ROUTER else "function" if name in FUNCTIONS else "topic"
@@ -732,6 +733,8 @@ class World:
             if self.engine.get(key) != value:
                 self._provider(lambda key=key, value=value: self._create_or_update(key, value))
                 self.engine[key] = value
+        if dies == "settle":
+            raise DiedError(dies)
         problems = settle(made, self.store, bus, Bus(STACK, DLQ), clock=self.clock, jitter=self.faults._rng.random)
         if problems:
             raise StoreError(f"the rules of {problems} are not as they must be")

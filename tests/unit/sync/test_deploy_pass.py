@@ -12,7 +12,7 @@ from signalbox.aws.store import DynamoStore, read_store
 from signalbox.classic import rule_of
 from signalbox.effective import Plan, Policy, RouteEdit, config_hash, plan
 from signalbox.model import Event
-from signalbox.reconcile import Bus, not_there, put_bare, settle
+from signalbox.reconcile import Bus, begin, not_there, settle
 from signalbox.store import RELEASE, StoreSnapshot, control_item, event_item, gone_item, to_attributes
 from tests.unit.sync.account import AT, DLQ, Stack, event, to
 
@@ -99,6 +99,14 @@ def test_after_a_deploy_that_died_every_event_is_looked_at_and_then_no_more(stac
     assert (later.changing, later.to_settle, later.notes) == ({}, False, ())
 
 
+def test_a_deploy_that_died_is_not_taken_for_an_earlier_one_of_the_same_definitions(stack):
+    same = event("outage", {"a": to("t1"), "b": to("t2")}), OTHER
+    other = planned(stack, event("outage", {"a": to("t3"), "b": to("t2")}), OTHER)
+    begin(other, DynamoStore(stack.dynamo, "dev-store"), EventBridgeRules(stack.events, "dev"), (), clock=stack.clock)
+    planned(stack, *same)
+    assert planned(stack, *same).changing == {"outage": {"a", "b"}, "other": {"a"}}
+
+
 def test_an_event_with_edits_is_looked_at_each_time(stack):
     stack.edit("outage", a=RouteEdit(to("t3"), config_hash(to("t1")), 1, AT, "alice"))
     made = planned(stack, event("outage", {"a": to("t1"), "b": to("t2")}), OTHER)
@@ -158,7 +166,8 @@ def test_a_rule_that_is_not_there_is_made_without_targets_and_no_other_is_touche
     rules = [rule_of(each.event, route, "dev") for each in made.events.values() for route in each.routes.values()]
     missing = not_there(rules, made.changing, stack.cloud.rules.values())
     assert [rule.name for rule in missing] == ["outage.b"]
-    put_bare(EventBridgeRules(stack.events, "dev"), missing, stack.clock)
+    store = DynamoStore(stack.dynamo, "dev-store")
+    begin(made, store, EventBridgeRules(stack.events, "dev"), missing, clock=stack.clock)
     assert stack.targets("outage.b") == []
     assert stack.cloud.rules["outage.b"]["State"] == "ENABLED"
     assert not_there(rules, made.changing, stack.cloud.rules.values()) == []
