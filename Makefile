@@ -8,8 +8,8 @@ up: .venv/ready ## the theme park in the sandbox: emulator, pulumi up, a message
 down: .venv/ready ## stop every process of the sandbox
 	$(PYTHON) -m sandbox down
 
-test: .venv/ready ## unit, component, integration tests
-	$(PYTHON) -m pytest
+test: .venv/ready ## unit, component, integration tests: two files at a time, each with sandboxes of its own
+	$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready ## style and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright

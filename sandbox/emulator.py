@@ -28,13 +28,14 @@ import boto3
 from botocore.config import Config
 
 from sandbox.hooks import faults
-from sandbox.places import ROOT, cache
+from sandbox.places import ROOT, cache, one_at_a_time
 from sandbox.progress import run
 
 REQUIREMENTS = Path(__file__).parent / "emulator-requirements.txt"
 LAUNCHER = Path(__file__).parent / "launch.py"
 HOST = "127.0.0.1"
-PREFERRED_PORT = 4566
+PREFERRED_PORT = int(os.environ.get("SIGNALBOX_PORT", "4566"))
+"""What a new sandbox listens on where that is free."""
 REGION = "eu-west-1"
 ACCOUNT = "000000000000"
 ACCESS_KEY = "test"
@@ -118,8 +119,13 @@ class Emulator:
                 return False
             self.stop()
         python = interpreter()
-        port = _port(have.get("port"))
-        self._settings_file.write_text(json.dumps({**wanted, "port": port}))
+        with one_at_a_time("emulator-start"):  # or two would find the same port free
+            port = _port(have.get("port"))
+            self._settings_file.write_text(json.dumps({**wanted, "port": port}))
+            self._launch(python, port)
+        return True
+
+    def _launch(self, python: Path, port: int) -> None:
         temporary = self.state / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
@@ -135,7 +141,6 @@ class Emulator:
             )
         self._pid_file.write_text(str(process.pid))
         self._wait_until_healthy(process)
-        return True
 
     def stop(self) -> bool:
         """Stop it and every process that it started. False: it did not run. Raises EmulatorError."""
@@ -302,19 +307,20 @@ def interpreter() -> Path:
     home = cache() / f"emulator-python{version}-{key}"
     python = Path("bin") / "python"
     if not (home / python).exists():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        log = cache() / "emulator-install.log"
-        with tempfile.TemporaryDirectory(prefix="emulator-", dir=home.parent) as work:
-            made = Path(work) / "venv"
-            run("Python environment of the emulator", [sys.executable, "-m", "venv", made], log=log)
-            pip = [made / python, "-m", "pip", "install", "--disable-pip-version-check", "-r", REQUIREMENTS]
-            run("MiniStack (the AWS emulator) from PyPI", pip, log=log)
-            try:
-                made.rename(home)  # only whole: pip's own scripts break by the move, the interpreter does not
-            except OSError:
-                if not (home / python).exists():
-                    raise
+        with one_at_a_time("emulator-install"):
+            if not (home / python).exists():  # or another process has made it meanwhile
+                _make_environment(home, python)
     return home / python
+
+
+def _make_environment(home: Path, python: Path) -> None:
+    log = cache() / "emulator-install.log"
+    with tempfile.TemporaryDirectory(prefix="emulator-", dir=home.parent) as work:
+        made = Path(work) / "venv"
+        run("Python environment of the emulator", [sys.executable, "-m", "venv", made], log=log)
+        pip = [made / python, "-m", "pip", "install", "--disable-pip-version-check", "-r", REQUIREMENTS]
+        run("MiniStack (the AWS emulator) from PyPI", pip, log=log)
+        made.rename(home)  # only whole: pip's own scripts break by the move, the interpreter does not
 
 
 def _code_digest() -> str:

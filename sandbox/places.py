@@ -1,6 +1,9 @@
 """Where the sandbox keeps what it makes: its state in the checkout, what is costly to build in the user's cache."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,3 +20,12 @@ def cache() -> Path:
     """The folder for toolchain and emulator: `$XDG_CACHE_HOME/signalbox`, by default `~/.cache/signalbox`."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "signalbox"
+
+
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Others of this user's processes that do `what` wait meanwhile."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / f"{what}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

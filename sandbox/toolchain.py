@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from sandbox.places import cache
+from sandbox.places import cache, one_at_a_time
 from sandbox.progress import StepFailed, console, run
 
 VERSION = "3.259.0"
@@ -41,7 +41,10 @@ class ToolchainError(Exception):
 
 def find() -> Path:
     """The folder that holds `pulumi` and its Python language host; made if need be. Raises ToolchainError."""
-    return on_path() or cached() or _made()
+    if found := on_path() or cached():
+        return found
+    with one_at_a_time("toolchain"):  # who comes second finds it made
+        return cached() or _made()
 
 
 def on_path() -> Path | None:
@@ -69,22 +72,17 @@ def _home() -> Path:
 
 def _made() -> Path:
     home = _home()
-    home.parent.mkdir(parents=True, exist_ok=True)
     log = cache() / "toolchain.log"
     tried: list[str] = []
     for make in (_install, _build):
-        # In a folder of its own first: two that do this at once, or one that is stopped, harm nobody.
+        # In a folder of its own first: one that is stopped harms nobody.
         with tempfile.TemporaryDirectory(prefix="pulumi-", dir=home.parent) as work:
             try:
                 make(Path(work), log)
             except (ToolchainError, StepFailed) as error:
                 tried.append(str(error))
                 continue
-            try:
-                (Path(work) / "bin").rename(home)
-            except OSError:
-                if cached() is None:
-                    raise
+            (Path(work) / "bin").rename(home)
             return home
     raise ToolchainError("no Pulumi engine: not on PATH; " + "; ".join(tried))
 
