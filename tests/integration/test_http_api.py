@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from collections import Counter
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -11,6 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sandbox.stack import Sandbox
+from tests.hostile.giants import GIANTS
 
 REGION = "us-east-1"
 EVENTS = ["maintenanceRequest", "outage", "parkSummary", "waitTimes", "waitTimesSummary"]
@@ -120,3 +122,31 @@ def test_a_reader_may_read_and_no_more(park: Sandbox) -> None:
     finally:
         iam.detach_user_policy(UserName="reader", PolicyArn=outputs["reader-policy"])
         iam.delete_user(UserName="reader")
+
+
+def test_no_hostile_body_gets_a_5xx_over_http_or_changes_a_rule(park: Sandbox, api: Api) -> None:
+    """What tests/hostile asks the handler, through gateway, signature and function."""
+
+    def rules() -> Any:
+        events = park.emulator.client("events")
+        listed = {rule["Name"]: rule for rule in events.list_rules(EventBusName="signalbox-dev")["Rules"]}
+        return {
+            name: (rule, events.list_targets_by_rule(Rule=name, EventBusName="signalbox-dev")["Targets"])
+            for name, rule in listed.items()
+        }
+
+    before = rules()
+    statuses: Counter[int] = Counter()
+    for body in GIANTS:
+        for path in ("/route/outage", "/flow"):
+            status, _, answer = api.ask("POST", path, body.encode(), {"Content-Type": "application/json"})
+            statuses[status] += 1
+            assert status < 500, (path, body[:80], status, answer)
+            if path == "/flow" and status < 300:  # some only look twisted
+                assert api.ask("DELETE", f"/flow/{answer['id']}")[0] == 200
+            else:
+                assert status >= 400, (path, body[:80], status, answer)
+    assert statuses[422] > 200
+    assert statuses[413] >= 4
+    assert rules() == before
+    assert {flow["origin"] for flow in api.ask("GET", "/flows")[2]} == {"definitions"}
