@@ -21,6 +21,7 @@ from sandbox.stack import PARK_TOPIC, PulumiError, Sandbox
 from sandbox.toolchain import ToolchainError
 
 MESSAGE = DATA / "ride-times-3.json"
+EMERGENCY = DATA / "outage-test-event.json"
 RIDES = DATA / "rides.json"
 OUTAGES = 3
 """So many of one ride within an hour are what mappings/flows/repeat-outages.yaml asks for maintenance at."""
@@ -70,11 +71,9 @@ def up(rules_quota: int | None, aws_plugin: bool) -> None:
     since = time.time()
     _publish(sandbox, MESSAGE.read_text())
     ride = _ride_of_the_minute()
-    _put_events(sandbox, [_outage(ride)] * OUTAGES)
-    out.print(
-        f"Sent {MESSAGE.name} to the topic {PARK_TOPIC}, and {OUTAGES} outages of {ride} to the bus. "
-        "What each route received:\n"
-    )
+    _put_events(sandbox, [_outage(ride)] * OUTAGES + json.loads(EMERGENCY.read_text()))
+    sent = f"{MESSAGE.name} to the topic {PARK_TOPIC}, {OUTAGES} outages of {ride} and {EMERGENCY.name} to the bus"
+    out.print(f"Sent {sent}. What each route received:\n")
     _show(sandbox.emulator, since)
 
 
