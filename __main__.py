@@ -148,7 +148,7 @@ RuleSync(
         triggers,
     ),
 )
-settle_rules(plan, scope, bus.undelivered.arn, [each.written for each in routes])
+settle_rules(plan, scope, bus.undelivered.arn, [store.table.id, *(each.written for each in routes)])
 wrapper = EventStoreWrapper(
     "api", EventStoreWrapperArgs(lambdas, functions[WRAPPER], code.functions[WRAPPER], settings.jwt)
 )

@@ -510,8 +510,8 @@ class Plan:
     made, or will be. With the names of the routes that this is about."""
     settled: str
     """A digest of the items of events and decisions, as they will be."""
-    settled_before: str
-    """The same of those that an earlier deploy saw the rules be right for, empty: none did."""
+    settled_before: str | None
+    """The same of those that an earlier deploy saw the rules be right for; empty or None: none did."""
 
     @property
     def to_settle(self) -> bool:
@@ -661,7 +661,7 @@ def _quota(plans: Mapping[str, EventPlan], quota: int) -> list[Problem]:
 
 def _stack_notes(store: StoreSnapshot) -> list[Note]:
     notes = []
-    if store.events and _died(store):
+    if store.settled is not None and _died(store):
         text = "the last up of this stack did not come to its end: the next looks at every rule of it"
         notes.append(Note("", text))
     item = store.control.get(FREEZE)

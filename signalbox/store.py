@@ -248,7 +248,7 @@ class StoreSnapshot:
     """The items that say what the rules must be, by sort key. Nothing in it: an empty store.
 
     `gone` are the ids of events that the definitions had once; they are not in `events`. `settled` is the digest of the
-    `settled_item`, where it was read.
+    `settled_item`, empty while a deploy is under way, None where it was not read or none was ever written.
     """
 
     targets: Mapping[str, Item] = field(default_factory=dict)
@@ -259,7 +259,7 @@ class StoreSnapshot:
     sync: Mapping[str, Item] = field(default_factory=dict)
     control: Mapping[str, Item] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
-    settled: str = ""
+    settled: str | None = None
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> "StoreSnapshot":

@@ -46,8 +46,8 @@ def read_store(client: Client, table: str) -> StoreSnapshot:
     """
     store = DynamoStore(client, table)
     try:
-        settled = [item["Digest"] for item in store.partition(DEPLOY)]
-        return replace(store.snapshot(), settled="".join(settled))
+        settled = next((item["Digest"] for item in store.partition(DEPLOY)), None)
+        return replace(store.snapshot(), settled=settled)
     except TableMissingError:
         return StoreSnapshot()
 

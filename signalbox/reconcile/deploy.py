@@ -8,7 +8,7 @@ written and before the engine takes anything away (`settle`).
 """
 
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from signalbox.classic import Rule
@@ -19,7 +19,7 @@ from signalbox.reconcile.difference import Live
 from signalbox.reconcile.ports import Clock, Rules, Store
 from signalbox.reconcile.routes import Routes
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
-from signalbox.store import FAILED, RELEASE, settled_item
+from signalbox.store import FAILED, RELEASE, StoreSnapshot, settled_item
 
 
 def not_there(rules: Iterable[Rule], event_ids: Collection[str], live: Iterable[Live]) -> list[Rule]:
@@ -57,18 +57,24 @@ def settle(
     if RELEASE in snapshot.control:
         return []  # somebody has said so meanwhile: the reconciler takes the rules off the bus
     snapshot = replace(snapshot, overrides=plan.overrides)
-    of = plan.changing
+    problems = _settle(plan.changing, snapshot, bus, Routes(Calls(rules, clock, jitter=jitter), bus.stack))
+    if not problems:
+        store.put(settled_item(plan.settled))
+    return problems
+
+
+def _settle(of: Mapping[str, Collection[str]], snapshot: StoreSnapshot, bus: Bus, routes: Routes) -> list[Problem]:
+    """`of` has the names of the routes, by event, that are written whatever the lists say."""
+    if not of:
+        return []
     events = dict.fromkeys(of, WantedEvent("")) | {e: each for e, each in wanted(snapshot, bus).items() if e in of}
-    routes = Routes(Calls(rules, clock, jitter=jitter), bus.stack)
     routes.look()
     problems = [_problem(event_id, each.error) for event_id, each in sorted(events.items()) if each.error]
     for job in sorted(routes.jobs(events), key=lambda job: job.rank):
         if job.event_id in of:
-            outcome = routes.put_in_step(job, written_anew=job.route in plan.changing[job.event_id])
+            outcome = routes.put_in_step(job, written_anew=job.route in of[job.event_id])
             if outcome is not None and outcome.state == FAILED:
                 problems.append(_problem(f"{job.event_id}/{job.route}", outcome.error))
-    if not problems:
-        store.put(settled_item(plan.settled))
     return problems
 
 

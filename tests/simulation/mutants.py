@@ -86,7 +86,7 @@ MUTANTS = (
     Mutant("a list is taken at its word", DIFFERENCE, "if anew or live.get", "if live.get"),
     Mutant("a deploy knows of none that died", EFFECTIVE, "    died = _died(store)\n", "    died = False\n"),
     Mutant("a deploy that dies is one of before", DEPLOY, 'store.put(settled_item(""))', "pass"),
-    Mutant("a deploy takes a list at its word", DEPLOY, ", written_anew=job.route in plan.changing[job.event_id]", ""),
+    Mutant("a deploy takes a list at its word", DEPLOY, ", written_anew=job.route in of[job.event_id]", ""),
     Mutant("events that are gone count", ITEMS, "if item[PK] == EVENTS and is_gone(item):", "if False:"),
     Mutant("rules of other stacks are ours", DIFFERENCE, "mark[0] != stack or ", ""),
     Mutant("copies of our rules are ours", DIFFERENCE, ' or rule["Name"] != rule_name(mark[1], mark[2])', ""),
