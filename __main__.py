@@ -1,5 +1,6 @@
 """The Pulumi program: config, definitions, the store, components, outputs."""
 
+from functools import partial
 from pathlib import Path
 
 import pulumi
@@ -21,7 +22,7 @@ from components.registry import Registry, RegistryArgs
 from components.router import Router, RouterArgs
 from components.rule_sync import RuleSync, RuleSyncArgs
 from components.settings import read_settings
-from components.settle import restore_rules, settle_rules
+from components.settle import begin_deploy, restore_rules, settle_rules
 from components.triggers import Triggers, topics_of
 from signalbox.classic import DEFAULT_BUS, ROUTER, feed_name, feeds
 
@@ -32,8 +33,8 @@ settings = read_settings(pulumi.Config("signalbox"), f"{pulumi.get_project()}-{p
 scope = read_scope(settings)
 definitions = read_definitions(ROOT / settings.mappings, FUNCTIONS, settings, scope)
 plan = read_plan(definitions, settings, scope)
-restore_rules(plan, scope)
 code = pack_code(FUNCTIONS, definitions, settings)
+begin_deploy(plan, scope)
 
 functions = definitions.functions
 foreign = feeds(each.event for each in plan.events.values())
@@ -134,6 +135,7 @@ routes = [
                 *destinations.permissions,
                 *([decisions[event_id]] if event_id in decisions else []),
             ],
+            restore=partial(restore_rules, plan, scope, event_id),
         ),
     )
     for event_id, event_plan in [*plan.events.items(), *((gone, None) for gone in plan.gone)]
@@ -148,7 +150,13 @@ RuleSync(
         triggers,
     ),
 )
-settle_rules(plan, scope, bus.undelivered.arn, [store.table.id, *(each.written for each in routes)])
+settle_rules(
+    plan,
+    scope,
+    bus.undelivered.arn,
+    [*decisions.values(), *(each.item for each in routes)],
+    [store.table.id, *(each.written for each in routes)],
+)
 wrapper = EventStoreWrapper(
     "api", EventStoreWrapperArgs(lambdas, functions[WRAPPER], code.functions[WRAPPER], settings.jwt)
 )

@@ -1,5 +1,7 @@
 """What every component of this program shares: its type's name, and options for its children."""
 
+from collections.abc import Sequence
+
 import pulumi
 
 
@@ -15,9 +17,12 @@ class Component(pulumi.ComponentResource):
         self.name = name
 
     def child(
-        self, *, depends_on: list[pulumi.Resource] | None = None, delete_before_replace: bool | None = None
+        self,
+        *,
+        depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
+        delete_before_replace: bool | None = None,
     ) -> pulumi.ResourceOptions:
         """Options for one child."""
         return pulumi.ResourceOptions(
-            parent=self, depends_on=depends_on or [], delete_before_replace=delete_before_replace
+            parent=self, depends_on=list(depends_on), delete_before_replace=delete_before_replace
         )

@@ -1,6 +1,6 @@
 """One event: its item in the store, and one rule with its targets for each of its effective routes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -32,6 +32,8 @@ class EventRoutesArgs:
     addresses: Mapping[str, Address]
     undelivered: pulumi.Input[str]
     registry: Sequence[pulumi.Resource] = ()
+    restore: Callable[[], None] = lambda: None
+    """Called when the item is written and before any rule is; also in a preview."""
 
 
 class EventRoutes(Component):
@@ -45,14 +47,17 @@ class EventRoutes(Component):
         super().__init__(name, opts)
         item = gone_item(name) if args.event is None else event_item(args.event)
         self.item = stored_item(self, "item", args.table, item, depends_on=args.registry)
+        ready = self.item.urn.apply(lambda _: (args.restore(), self.item)[1])
         made: list[pulumi.CustomResource] = [self.item]
         if args.event is not None:
             for route in args.routes.values():
-                made += self._rule(args, rule_of(args.event, route, args.stack))
+                made += self._rule(args, rule_of(args.event, route, args.stack), ready)
         self.written = pulumi.Output.all(*(each.id for each in made))
         self.register_outputs({"item": self.item.id})
 
-    def _rule(self, args: EventRoutesArgs, rule: Rule) -> list[pulumi.CustomResource]:
+    def _rule(
+        self, args: EventRoutesArgs, rule: Rule, after: pulumi.Input[pulumi.Resource]
+    ) -> list[pulumi.CustomResource]:
         declared = aws.cloudwatch.EventRule(
             f"{self.name}/{rule.route}",
             name=rule.name,
@@ -60,7 +65,7 @@ class EventRoutes(Component):
             event_pattern=rule.pattern,
             description=rule.description,
             state=rule.state,
-            opts=self.child(depends_on=[self.item]),
+            opts=self.child(depends_on=[after]),
         )
         return [declared, *(self._target(args, rule, target, declared) for target in rule.targets)]
 

@@ -1,37 +1,53 @@
 """The deploy's own look at the bus, in an `up` only: Pulumi's state may be old where routes are edited at run time."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pulumi
+import pulumi_aws as aws
 
 from components.inputs import planned_rules, session_for
 from components.scope import Scope
 from signalbox.aws.rules import EventBridgeRules, rules_on_bus
 from signalbox.aws.store import DynamoStore
 from signalbox.effective import Plan
-from signalbox.reconcile import Bus, begin, not_there, settle
+from signalbox.reconcile import Bus, begin, restore, settle
 from signalbox.reconcile.ports import RulesError, SystemClock
-from signalbox.store import StoreError
+from signalbox.store import StoreError, from_attributes
 
 
-def restore_rules(plan: Plan, scope: Scope) -> None:
-    """Before anything is declared: rules of events that change and that are not there are made, without targets, for
-    the engine to write to. Raises pulumi.RunError."""
+def begin_deploy(plan: Plan, scope: Scope) -> None:
+    """Before any item is declared. Raises pulumi.RunError."""
     if pulumi.runtime.is_dry_run() or not plan.to_settle:
         return
-    session = session_for(scope)
-    client = session.client("events")
-    store = DynamoStore(session.client("dynamodb"), scope.physical("store", 255))
     try:
-        missing = not_there(planned_rules(plan, scope), plan.changing, rules_on_bus(client, scope.name))
-        begin(plan, store, _rules(client, scope), missing, clock=SystemClock())
-    except (StoreError, RulesError) as error:
-        raise pulumi.RunError(f"rules that are not there cannot be made: {error}") from error
+        begin(plan, _store(session_for(scope), scope))
+    except StoreError as error:
+        raise pulumi.RunError(str(error)) from error
 
 
-def settle_rules(plan: Plan, scope: Scope, undelivered: pulumi.Input[str], written: Sequence[pulumi.Output]) -> None:
-    """When all of `written` is, and before the engine deletes anything: the rules of events that change are made what
+def restore_rules(plan: Plan, scope: Scope, event_id: str) -> None:
+    """When the items of an event are written and before its rules are: those that are not there are made, for the
+    engine to write to. Raises pulumi.RunError."""
+    if pulumi.runtime.is_dry_run() or event_id not in plan.changing:
+        return
+    client = session_for(scope).client("events")
+    rules = [rule for rule in planned_rules(plan, scope) if rule.event_id == event_id]
+    try:
+        restore(_rules(client, scope), rules, rules_on_bus(client, scope.name), clock=SystemClock())
+    except RulesError as error:
+        raise pulumi.RunError(f"rules of {event_id} that are not there cannot be made: {error}") from error
+
+
+def settle_rules(
+    plan: Plan,
+    scope: Scope,
+    undelivered: pulumi.Input[str],
+    items: Sequence[aws.dynamodb.TableItem],
+    written: Sequence[pulumi.Output[Any]],
+) -> None:
+    """When all of `items` and of `written` is, and before the engine deletes anything: rules that change are made what
     the store says. The program does not end before, and the engine deletes when it has.
 
     What cannot be made so ends the `up` with a pulumi.RunError.
@@ -39,21 +55,32 @@ def settle_rules(plan: Plan, scope: Scope, undelivered: pulumi.Input[str], writt
     if pulumi.runtime.is_dry_run() or not plan.to_settle:
         return
 
-    def run(known: list[str]) -> None:
+    def run(known: list[Any]) -> None:
+        queue, *texts = known[: 1 + len(items)]
+        if not isinstance(queue, str):
+            raise pulumi.RunError("the queue `undelivered` is not there, without which no rule can be written")
         session = session_for(scope)
-        store = DynamoStore(session.client("dynamodb"), scope.physical("store", 255))
         rules = _rules(session.client("events"), scope)
         try:
-            problems = settle(plan, store, rules, Bus(scope.name, known[0]), clock=SystemClock())
+            store, bus = _store(session, scope), Bus(scope.name, queue)
+            believed = [from_attributes(json.loads(text)) for text in texts if isinstance(text, str)]
+            problems = settle(plan, store, rules, bus, believed, clock=SystemClock())
         except (StoreError, RulesError) as error:
-            raise pulumi.RunError(f"the rules could not be looked at, and nothing was taken away: {error}") from error
+            raise pulumi.RunError(f"the rules could not be made what they must be: {error}") from error
         if problems:
             raise pulumi.RunError("\n".join(str(problem) for problem in problems))
 
-    pulumi.Output.all(undelivered, *written).apply(run)
+    # What an up leaves out (--target) or could not make (--continue-on-error) is unknown, and the engine deletes all
+    # the same.
+    pulumi.Output.all(undelivered, *(item.item for item in items), *written).apply(run, run_with_unknowns=True)
+
+
+def _store(session: Any, scope: Scope) -> DynamoStore:
+    return DynamoStore(session.client("dynamodb"), scope.physical("store", 255))
 
 
 def _rules(client: Any, scope: Scope) -> EventBridgeRules:
     """Rules that are made here have the tags that the provider would give them."""
-    tags = (pulumi.Config("aws").get_object("defaultTags") or {}).get("tags")
+    given = (pulumi.Config("aws").get_object("defaultTags") or {}).get("tags") or {}
+    tags = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in given.items()}
     return EventBridgeRules(client, scope.name, tags)

@@ -18,7 +18,7 @@ declared route, so that going back to an old revision of the definitions raises 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -505,18 +505,26 @@ class Plan:
     overrides: Mapping[str, Item]
     """The items of the run-time edits that it builds on, by event."""
     changing: Mapping[str, frozenset[str]]
-    """The events of which the store says something else after this deploy, or that have run-time edits, or had some
-    that the reconciler has yet to follow, and all when the last deploy died: whose rules may be other ones than it
-    made, or will be. With the names of the routes that this is about."""
+    """The events of which the store says something else after this deploy, or that have an edit which the reconciler
+    has yet to follow, and all when the last deploy died; with the names of the routes that change, or of which it is
+    not sure that their rules are what the store says."""
     settled: str
     """A digest of the items of events and decisions, as they will be."""
     settled_before: str | None
     """The same of those that an earlier deploy saw the rules be right for; empty or None: none did."""
 
     @property
+    def decided(self) -> frozenset[str]:
+        """The events that have a decision item."""
+        own = (event_id for event_id, each in self.events.items() if each.decision)
+        return frozenset((*own, *(item[SK] for item in self.decisions)))
+
+    @property
     def to_settle(self) -> bool:
-        """Is there anything to look at, or to note, when all is written?"""
-        return bool(self.changing) or self.settled != self.settled_before
+        """Is there anything to look at, or to note, when all is written? Where there are edits, they may change
+        meanwhile."""
+        edits = any(override_from_item(event_id, item).routes for event_id, item in self.overrides.items())
+        return bool(self.changing) or edits or self.settled != self.settled_before
 
 
 def plan(
@@ -584,9 +592,15 @@ def plan(
     )
 
 
+def settled_digest(store: StoreSnapshot, decided: Collection[str]) -> str:
+    """What names the items of events, and the decisions on those of `decided`, that a snapshot has."""
+    decisions = (item for event_id, item in store.decisions.items() if event_id in decided)
+    return _digest(store.events, store.gone, decisions)
+
+
 def _died(store: StoreSnapshot) -> bool:
     """Did the last deploy not come as far as to see the rules be right?"""
-    return store.settled != _digest(store.events, store.gone, store.decisions.values())
+    return store.settled != settled_digest(store, store.decisions)
 
 
 def _digest(events: Mapping[str, Item], gone: Iterable[str], decisions: Iterable[Item]) -> str:
@@ -596,25 +610,28 @@ def _digest(events: Mapping[str, Item], gone: Iterable[str], decisions: Iterable
 def _changing(plans: Mapping[str, EventPlan], store: StoreSnapshot) -> Iterable[tuple[str, frozenset[str]]]:
     """An event that the store has never heard of has no rules but those that the deploy makes."""
     died = _died(store)
-    for event_id in sorted({*store.events, *store.gone, *store.overrides}):
+    for event_id in sorted({*store.events, *store.gone}):
         made = plans.get(event_id)
-        override = override_from_item(event_id, store.overrides.get(event_id))
+        routes = made.routes if made else {}
+        before = effective_config(stored(event_id, store))
+        changed = {name for name in routes if before.get(name) != routes[name].config()}
         declared_anew = store.events.get(event_id) != (event_item(made.event) if made else None)
-        edited = bool(override.routes) or not _followed(override, store.sync.get(f"event#{event_id}"))
-        if declared_anew or edited or died:
-            before = effective_config(stored(event_id, store))
-            routes = made.routes.items() if made else ()
-            unsure = edited or died
-            yield event_id, frozenset(name for name, each in routes if unsure or before.get(name) != each.config())
+        unsure = died or not _followed(event_id, store)
+        if unsure or declared_anew or changed or before.keys() != routes.keys():
+            yield event_id, frozenset(routes if unsure else changed)
 
 
-def _followed(override: Override, note: Mapping[str, Any] | None) -> bool:
-    """Has the reconciler made the rules what they must be after the latest edit? `note` is its `sync` item."""
+def _followed(event_id: str, store: StoreSnapshot) -> bool:
+    """Has the reconciler made the event's rules what they must be after the latest edit? Its `sync` item tells."""
+    revision = override_from_item(event_id, store.overrides.get(event_id)).revision
+    note = store.sync.get(f"event#{event_id}")
     if note is None:
-        return override.revision == 0
-    return note["Revision"] == override.revision and all(
-        entry.get("state") == IN_STEP for entry in json.loads(note["Routes"]).values()
-    )
+        return revision == 0 or event_id not in store.events
+    try:
+        states = {entry["state"] for entry in json.loads(note["Routes"]).values()}
+        return note["Revision"] == revision and states <= {IN_STEP}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False  # the reconciler writes it anew
 
 
 def _steps(event: Event, before: Mapping[str, JsonObject], after: Mapping[str, Route]) -> Iterable[Problem]:

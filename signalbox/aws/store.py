@@ -53,7 +53,8 @@ def read_store(client: Client, table: str) -> StoreSnapshot:
 
 
 class DynamoStore:
-    """The table as the API and the reconciler use it. Every method raises StoreError; a missing table is one, too."""
+    """The table as the API, the reconciler and the deploy use it. Every method raises StoreError, for a missing table
+    TableMissingError."""
 
     def __init__(self, client: Client, table: str) -> None:
         self._client = client

@@ -1,6 +1,6 @@
 """Keeps rules and state machines in step with the store: pure comparison, and a reconciler over ports."""
 
-from signalbox.reconcile.deploy import begin, not_there, settle
+from signalbox.reconcile.deploy import begin, restore, settle
 from signalbox.reconcile.difference import clashes
 from signalbox.reconcile.machines import Plant
 from signalbox.reconcile.reconciler import Entry, Reconciler, Report
@@ -18,7 +18,7 @@ __all__ = [
     "Report",
     "begin",
     "clashes",
-    "not_there",
+    "restore",
     "settle",
     "wanted",
 ]

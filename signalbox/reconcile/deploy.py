@@ -3,85 +3,128 @@
 The engine compares what the program declares with its own state, never with the bus. That state is old where routes
 were edited at run time, and wrong where a deploy died and the reconciler finished it: the engine would leave out a
 target that it believes to be there, and then take away the only one that is (docs/adr/0009). So the deploy looks at the
-bus twice: before it declares anything, for rules that must be there to be written to (`not_there`), and when all is
+bus twice: when an event's items are written, for rules that must be there to be written to (`restore`), and when all is
 written and before the engine takes anything away (`settle`).
 """
 
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from signalbox.classic import Rule
-from signalbox.effective import Plan
+from signalbox.effective import Plan, settled_digest
 from signalbox.problems import Problem
 from signalbox.reconcile.calls import Calls
 from signalbox.reconcile.difference import Live
 from signalbox.reconcile.ports import Clock, Rules, Store
-from signalbox.reconcile.routes import Routes
+from signalbox.reconcile.routes import Job, Routes
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
-from signalbox.store import FAILED, RELEASE, StoreSnapshot, settled_item
+from signalbox.store import EVENTS, IN_STEP, PK, RELEASE, SK, Item, StoreSnapshot, gone_item, settled_item
 
 
-def not_there(rules: Iterable[Rule], event_ids: Collection[str], live: Iterable[Live]) -> list[Rule]:
-    """The rules of these events that are not `live`. The engine may believe that they are, when an edit or the
-    reconciler took them away, and put targets on them without making them."""
-    there = {rule["Name"] for rule in live}
-    return [rule for rule in rules if rule.event_id in event_ids and rule.name not in there]
-
-
-def begin(plan: Plan, store: Store, rules: Rules, missing: Iterable[Rule], *, clock: Clock) -> None:
-    """Before the deploy writes anything: what it is not to be told from an earlier one by is taken back, should it die,
-    and the rules that are `missing` are made, without targets, so that they send nothing anywhere.
-
-    Raises RulesError and StoreError.
-    """
+def begin(plan: Plan, store: Store) -> None:
+    """Before the deploy writes any item: should it die, the next shall not take it for the one before. Raises
+    StoreError."""
     if plan.settled_before and plan.settled != plan.settled_before:
         store.put(settled_item(""))
+
+
+def restore(rules: Rules, wanted_rules: Iterable[Rule], live: Iterable[Live], *, clock: Clock) -> None:
+    """Makes those of `wanted_rules` that are not `live`, without targets, so that they send nothing anywhere.
+
+    The engine may believe that they are there, when an edit or the reconciler took them away, and put targets on them
+    without making them. Raises RulesError.
+    """
+    there = {rule["Name"] for rule in live}
     calls = Calls(rules, clock)
-    for rule in missing:
-        calls.put_rule(WantedRule(rule, ()))
+    for rule in wanted_rules:
+        if rule.name not in there:
+            calls.put_rule(WantedRule(rule, ()))
 
 
 def settle(
-    plan: Plan, store: Store, rules: Rules, bus: Bus, *, clock: Clock, jitter: Callable[[], float] = random.random
+    plan: Plan,
+    store: Store,
+    rules: Rules,
+    bus: Bus,
+    items: Iterable[Item] = (),
+    *,
+    clock: Clock,
+    jitter: Callable[[], float] = random.random,
 ) -> list[Problem]:
-    """Makes the rules of the events that `plan` changes what the store says, and gives those that could not be made so.
+    """Makes the rules that `plan` changes what the store says, and gives those that could not be made so.
 
-    What the store says now, where an update of chosen resources has written a part of the plan only; but with the
-    run-time edits that the plan builds on. For the engine goes on to take away what the plan does not have, and of a
-    route that was edited meanwhile nothing might be left: that edit is the next run's. Notes in the store that all is
-    as planned: the next deploy knows by it that this one did not die. Raises RulesError when the bus
-    cannot be listed, and StoreError.
+    `items` are those that the engine takes for written. One that is another in the store is written first: a deploy
+    that died may have written it without the engine's knowing.
+
+    What the store says then, where an update of chosen resources has written a part of the plan only. Of a route that
+    was edited since the plan was made, the engine goes on to take away what the plan does not have, and nothing might
+    be left: it only gets the targets that the plan has, and the edit is the reconciler's. In the end it is noted in the
+    store for which items the rules are right, by which the next deploy knows that this one did not die. Raises
+    RulesError when the bus cannot be listed, and StoreError.
     """
     snapshot = store.snapshot()
+    if other := [item for item in items if item != _there(snapshot, item)]:
+        for item in other:
+            store.put(item)
+        snapshot = store.snapshot()
     if RELEASE in snapshot.control:
         return []  # somebody has said so meanwhile: the reconciler takes the rules off the bus
-    snapshot = replace(snapshot, overrides=plan.overrides)
-    problems = _settle(plan.changing, snapshot, bus, Routes(Calls(rules, clock, jitter=jitter), bus.stack))
-    if not problems:
-        store.put(settled_item(plan.settled))
+    problems = _settle(plan, snapshot, bus, Routes(Calls(rules, clock, jitter=jitter), bus.stack))
+    there = settled_digest(snapshot, plan.decided)
+    if not problems and not there == plan.settled == plan.settled_before:
+        store.put(settled_item(there))
     return problems
 
 
-def _settle(of: Mapping[str, Collection[str]], snapshot: StoreSnapshot, bus: Bus, routes: Routes) -> list[Problem]:
-    """`of` has the names of the routes, by event, that are written whatever the lists say."""
-    if not of:
+def _there(snapshot: StoreSnapshot, item: Item) -> Item | None:
+    """What the store has in the place of an item of an event or of a decision."""
+    if item[SK] in snapshot.gone and item[PK] == EVENTS:
+        return gone_item(item[SK])
+    return (snapshot.events if item[PK] == EVENTS else snapshot.decisions).get(item[SK])
+
+
+def _settle(plan: Plan, snapshot: StoreSnapshot, bus: Bus, routes: Routes) -> list[Problem]:
+    planned = wanted(replace(snapshot, overrides=plan.overrides), bus)
+    edited = _edited_meanwhile(plan, snapshot, planned, wanted(snapshot, bus))
+    if not plan.changing and not edited:
         return []
-    events = dict.fromkeys(of, WantedEvent("")) | {e: each for e, each in wanted(snapshot, bus).items() if e in of}
+    malformed = [each for each in planned.values() if each.error and each.event_id in plan.changing]
+    problems = [_problem(each.event_id, each.error) for each in malformed]
     routes.look()
-    problems = [_problem(event_id, each.error) for event_id, each in sorted(events.items()) if each.error]
-    for job in sorted(routes.jobs(events), key=lambda job: job.rank):
-        if job.event_id in of:
-            outcome = routes.put_in_step(job, written_anew=job.route in of[job.event_id])
-            if outcome is not None and outcome.state == FAILED:
-                problems.append(_problem(f"{job.event_id}/{job.route}", outcome.error))
+    for job in sorted(routes.jobs(planned), key=lambda job: job.rank):
+        outcome = None
+        if (job.event_id, job.route) in edited:
+            outcome = routes.put_targets(job)
+        elif _is_changing(plan, job) and not (job.wanted is None and problems):
+            outcome = routes.put_in_step(job, written_anew=True)
+        if outcome is not None and outcome.state != IN_STEP:
+            problems.append(_problem(f"{job.event_id}/{job.route}", outcome.error))
     return problems
+
+
+def _is_changing(plan: Plan, job: Job) -> bool:
+    """A rule that must not be there is never left for the engine alone, which may not know it."""
+    return job.event_id in plan.changing and (job.wanted is None or job.route in plan.changing[job.event_id])
+
+
+def _edited_meanwhile(
+    plan: Plan, snapshot: StoreSnapshot, planned: dict[str, WantedEvent], now: dict[str, WantedEvent]
+) -> set[tuple[str, str]]:
+    """The routes (event id and name) that must be something else than when the plan was made."""
+    found: set[tuple[str, str]] = set()
+    nothing = WantedEvent("")
+    for event_id in {*snapshot.overrides, *plan.overrides}:
+        if snapshot.overrides.get(event_id) != plan.overrides.get(event_id):
+            was, is_ = planned.get(event_id, nothing).rules, now.get(event_id, nothing).rules
+            found |= {(event_id, name) for name in {*was, *is_} if was.get(name) != is_.get(name)}
+    return found
 
 
 def _problem(path: str, error: str) -> Problem:
     return Problem(
         code="out-of-step",
-        what="the rules are not what they must be, and nothing has been taken away",
+        what="the rule is not what it must be, and the engine has taken nothing away",
         got=error,
         fix="mend that and run `pulumi up` again; `python -m signalbox status` shows what is live",
         path=path,

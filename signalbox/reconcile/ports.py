@@ -85,7 +85,7 @@ class Store(Protocol):
         ...
 
     def put(self, item: Item) -> None:
-        """Writes a `sync` item."""
+        """Writes a whole item, of which the caller is the only writer: `sync`, or the deploy's `deploy`."""
         ...
 
     def delete(self, pk: str, sk: str) -> None:

@@ -95,6 +95,16 @@ class Routes:
         except RulesError as error:
             return Outcome(FAILED, str(error))
 
+    def put_targets(self, job: Job) -> Outcome | None:
+        """Puts the targets of one route on its rule, and leaves all else as it is; None where there is no rule."""
+        if job.live is None or job.wanted is None or job.wanted.missing:
+            return None
+        try:
+            self._calls.put_targets(job.wanted.rule.name, job.wanted.targets)
+        except RulesError as error:
+            return None if error.code == NOT_FOUND else Outcome(FAILED, str(error))
+        return Outcome(IN_STEP, changed=True)
+
     def targets(self, rule: str) -> list[Live]:
         """The targets of a rule, none of one that is not there. Raises RulesError."""
         try:

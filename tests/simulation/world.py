@@ -33,7 +33,7 @@ from signalbox.reconcile import (
     Report,
     begin,
     clashes,
-    not_there,
+    restore,
     settle,
 )
 from signalbox.reconcile.calls import ATTEMPTS
@@ -487,7 +487,9 @@ class World:
                 event_id: {
                     name: dict(config)
                     for name, config in self._effective(event_id).items()
-                    if not named_flows([config])  # of those made at run time, which definitions cannot name
+                    # Of flows made at run time and of topics that are gone definitions cannot speak.
+                    if not named_flows([config])
+                    and all(each.get("topic", last.topics[0]) in last.topics for each in config["targets"])
                 }
                 for event_id in last.events
                 if self._declared(event_id) is not None
@@ -545,7 +547,8 @@ class World:
         trace = self.traces[actor.name] = Trace(self.cloud.tick)
         self._note_overlap(actor)
         alone = self._happened() if len(self.scheduler.active) == 1 else None
-        in_step = {event_id for event_id in EVENT_IDS if self._in_step(event_id)}
+        all_routes = {(event_id, name) for event_id in EVENT_IDS for name in ROUTES}
+        in_step = {key for key in all_routes if self._in_step(*key)}
         try:
             snapshot = self._read_for_deploy()
             if meanwhile:
@@ -578,9 +581,12 @@ class World:
                 self._maybe_applied(event_id, trace)
             self._apply(revision, made, rules, dies)
             if alone == self._happened():
-                self._check_after_up(in_step | set(made.changing))
+                gone = {(event_id, name) for event_id in made.changing for name in ROUTES}
+                gone -= {(event_id, name) for event_id, each in made.events.items() for name in each.routes}
+                changing = {(event_id, name) for event_id, names in made.changing.items() for name in names}
+                self._check_after_up(in_step | changing | gone)
         except (StoreError, RulesError, ClientError, BotoCoreError) as failure:
-            right = len(in_step) == len(EVENT_IDS) and self.quota == RULES_PER_BUS
+            right = in_step == all_routes and self.quota == RULES_PER_BUS
             if alone == self._happened() and right and not isinstance(failure, DiedError):
                 raise Violation(f"a deploy died although nothing was wrong: {failure}") from failure
             self.faults.hit("deploy died halfway")
@@ -680,30 +686,27 @@ class World:
                 self._version(rule_name(event_id, name), route.config() if route else None)
         self._log_effective(EVENT_IDS)
 
-    def _check_after_up(self, event_ids: Iterable[str]) -> None:
-        """After a deploy the rules of these events are right, whatever the engine believed of them."""
+    def _check_after_up(self, routes: Iterable[RouteKey]) -> None:
+        """After a deploy these rules are right, whatever the engine believed of them."""
         if (CONTROL, RELEASE) in self.cloud.items:
             return  # somebody has said so meanwhile
         self.faults.hit("rules right after an up")
-        for event_id in event_ids:
-            if not self._in_step(event_id):
-                must = self._effective(event_id)
-                live = {rule: (self.cloud.rules[rule], self.cloud.targets[rule]) for rule in self._ours()}
-                raise Violation(f"after an up: {event_id} must have {must}, but there is {live}")
+        for event_id, name in routes:
+            if not self._in_step(event_id, name):
+                rule, must = rule_name(event_id, name), self._effective(event_id).get(name)
+                live = self.cloud.rules.get(rule), self.cloud.targets.get(rule)
+                raise Violation(f"after an up: {rule} must be {must}, but is {live}")
 
-    def _in_step(self, event_id: str) -> bool:
-        """Are the event's rules what they must be, save those that cannot be?"""
-        live = self._effective(event_id)
-        rules = {rule_name(event_id, name): live.get(name) for name in ROUTES}
-        return all(
-            rule in self.foreign or self._is_live(rule, config) or (config is not None and self._missing(config))
-            for rule, config in rules.items()
-        )
+    def _in_step(self, event_id: str, name: str) -> bool:
+        """Is the rule what it must be, or cannot be?"""
+        rule, config = rule_name(event_id, name), self._effective(event_id).get(name)
+        if rule in self.foreign or self._is_live(rule, config):
+            return True
+        return config is not None and self._missing(config)
 
     def _apply(self, revision: Revision, made: Plan, rules: list[Rule], dies: str) -> None:
         bus = EventBridgeRules(self.events, STACK)
-        missing = not_there(rules, made.changing, rules_on_bus(self.events, STACK))
-        begin(made, self.store, bus, missing, clock=self.clock)
+        begin(made, self.store)
         desired: dict[tuple[str, ...], Any] = {}
         for name in (ROUTER, *FUNCTIONS, *revision.topics):
             kind = ROUTER if name == ROUTER else "function" if name in FUNCTIONS else "topic"
@@ -720,6 +723,7 @@ class World:
         for event_id in made.gone:
             desired["item", EVENTS, event_id] = gone_item(event_id)
         for event_id in ids:
+            desired["restore", event_id] = None
             for name, route in made.events[event_id].routes.items():
                 fields, targets = rule_fields(event_id, route)
                 rule = rule_name(event_id, name)
@@ -730,12 +734,20 @@ class World:
         for key, value in desired.items():
             if key[0] == dies:
                 raise DiedError(dies)
-            if self.engine.get(key) != value:
+            if key[0] == "restore":
+                if key[1] in made.changing:
+                    of = [rule for rule in rules if rule.event_id == key[1]]
+                    restore(bus, of, rules_on_bus(self.events, STACK), clock=self.clock)
+            elif self.engine.get(key) != value:
                 self._provider(lambda key=key, value=value: self._create_or_update(key, value))
                 self.engine[key] = value
         if dies == "settle":
             raise DiedError(dies)
-        problems = settle(made, self.store, bus, Bus(STACK, DLQ), clock=self.clock, jitter=self.faults._rng.random)
+        believed = [value for key, value in self.engine.items() if key[:2] in {("item", EVENTS), ("item", DECISION)}]
+        believed = [each for each in believed if desired.get(("item", each[PK], each[SK])) is not None]
+        problems = settle(
+            made, self.store, bus, Bus(STACK, DLQ), believed, clock=self.clock, jitter=self.faults._rng.random
+        )
         if problems:
             raise StoreError(f"the rules of {problems} are not as they must be")
         # Dependents go first: targets, rules, event items, decisions, the registry.

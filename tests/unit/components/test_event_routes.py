@@ -27,7 +27,7 @@ def event(**routes):
     )
 
 
-def declared(of: Event | None, routes=None) -> Declared:
+def declared(of: Event | None, routes=None, **rest) -> Declared:
     def program():
         EventRoutes(
             of.id if of else "outage",
@@ -40,6 +40,7 @@ def declared(of: Event | None, routes=None) -> Declared:
                 addresses=ADDRESSES,
                 undelivered="arn:undelivered",
                 registry=[aws.sns.Topic("registered")],
+                **rest,
             ),
         )
 
@@ -116,6 +117,13 @@ def test_targets_say_what_their_kind_needs():
 def test_the_store_is_written_before_the_rules_and_after_the_registry():
     found = declared(event(a={"targets": [{"topic": "mail"}]}))
     assert "registered" in found.the("TableItem", "outage-item").depends_on
+    assert "outage-item" in found.the("EventRule").depends_on
+
+
+def test_rules_wait_until_those_that_are_not_there_are_restored():
+    seen = []
+    found = declared(event(a={"targets": [{"topic": "mail"}]}), restore=lambda: seen.append("restored"))
+    assert seen == ["restored"]
     assert "outage-item" in found.the("EventRule").depends_on
 
 

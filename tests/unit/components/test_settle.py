@@ -54,7 +54,8 @@ def deployed(stack: Stack, *, preview: bool) -> Declared:
     made = planned(stack)
 
     def program() -> None:
-        settle.restore_rules(made, SCOPE)
+        settle.begin_deploy(made, SCOPE)
+        settle.restore_rules(made, SCOPE, "outage")
         topic = aws.sns.Topic("written", name="written")
 
         def write(_: Any) -> None:
@@ -62,7 +63,9 @@ def deployed(stack: Stack, *, preview: bool) -> Declared:
             write_items(stack, made)
 
         written = topic.id.apply(write)
-        settle.settle_rules(made, SCOPE, pulumi.Output.from_input(DLQ), [written])
+        # What is left out of an up (`--target`) has no id, and the engine deletes all the same.
+        unknown = pulumi.Output.from_input(pulumi.UNKNOWN)
+        settle.settle_rules(made, SCOPE, pulumi.Output.from_input(DLQ), [], [written, unknown])
 
     return declare(program, preview=preview)
 
@@ -87,7 +90,7 @@ def test_what_cannot_be_made_right_ends_the_up(stack: Stack, monkeypatch: pytest
     def program() -> None:
         write_items(stack, made)
         monkeypatch.setattr(stack.events, operation, denied)
-        settle.settle_rules(made, SCOPE, pulumi.Output.from_input(DLQ), [])
+        settle.settle_rules(made, SCOPE, pulumi.Output.from_input(DLQ), [], [])
 
     with pytest.raises(pulumi.RunError, match="AccessDeniedException: no"):
         declare(program)
@@ -101,4 +104,23 @@ def test_rules_that_cannot_be_made_anew_end_the_up_before_anything_is_declared(
 
     monkeypatch.setattr(stack.events, "put_rule", denied)
     with pytest.raises(pulumi.RunError, match="cannot be made: AccessDeniedException"):
-        declare(lambda: settle.restore_rules(planned(stack), SCOPE))
+        declare(lambda: settle.restore_rules(planned(stack), SCOPE, "outage"))
+
+
+def test_without_the_queue_of_undelivered_events_no_rule_is_written(stack: Stack) -> None:
+    queue: Any = pulumi.Output.from_input(pulumi.UNKNOWN)
+    with pytest.raises(pulumi.RunError, match="undelivered"):
+        declare(lambda: settle.settle_rules(planned(stack), SCOPE, queue, [], []))
+
+
+def test_rules_have_the_tags_that_the_provider_gives_as_strings(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, tags = stack.events.put_rule, []
+    monkeypatch.setattr(stack.events, "put_rule", lambda **given: (tags.append(given.get("Tags")), put(**given))[1])
+    made = planned(stack)
+
+    def program() -> None:
+        pulumi.runtime.set_config("aws:defaultTags", '{"tags": {"CostCenter": 12345, "Shared": true}}')
+        settle.restore_rules(made, SCOPE, "outage")
+
+    declare(program)
+    assert tags == [[{"Key": "CostCenter", "Value": "12345"}, {"Key": "Shared", "Value": "true"}]]
