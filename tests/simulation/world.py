@@ -268,6 +268,9 @@ class World:
                     self._take_an_edit_back,
                     self._edit_behind_a_deploy,
                     self._die_twice,
+                    self._die_unrecorded,
+                    self._back_and_forth,
+                    self._edit_an_edited_route,
                 )
                 self.rng.choice(stories)()
             self.faults.rate = rate
@@ -378,6 +381,45 @@ class World:
             self._deploy_a("t1"),
         )
 
+    def _back_and_forth(self) -> None:
+        """Of two targets an edit leaves one, the next the other, and the definitions choose the first, which the engine
+        believes to be there: so may a list that is old."""
+        self._one_after_the_other(
+            self._deploy_a("t1", "t2", choice="definitions"),
+            self._edit_a("t1"),
+            ("reconciler", self._reconcile),
+            self._edit_a("t2"),
+            ("reconciler", self._reconcile),
+            self._deploy_a("t1", choice="definitions"),
+        )
+
+    def _edit_an_edited_route(self) -> None:
+        """An edit is deployed, for which the engine takes a target away that another edit wants meanwhile."""
+        edit = self._edit_a("t2")[1]
+
+        def edit_and_follow(actor: Actor) -> None:
+            edit(actor)
+            self.reconcile_once(f"{actor.name} aside")
+            for rule in self._ours():
+                watched = self._watch(rule)  # one after the other, though the world knows of two writers
+                watched.excused &= not self._is_live(rule, watched.versions[-1][1])
+
+        self._one_after_the_other(
+            self._deploy_a("t1", "t2", choice="definitions"),
+            self._edit_a("t1"),
+            ("reconciler", self._reconcile),
+            self._deploy_a("t1", "t2", meanwhile=edit_and_follow),
+        )
+
+    def _die_unrecorded(self) -> None:
+        """A deploy dies when an item is written, and the engine does not know that it is."""
+        self._one_after_the_other(
+            self._deploy_a("t1", choice="definitions"),
+            self._deploy_a("t1", "t2", dies="unrecorded"),
+            ("reconciler", self._reconcile),
+            self._deploy_a("t1"),
+        )
+
     def _die_twice(self) -> None:
         """One deploy dies before it takes away, the next before it writes rules; in between the reconciler does what
         the first left undone. The engine would believe of two targets that they are there."""
@@ -406,7 +448,8 @@ class World:
         self, *topics: str, choice: str = "fail", meanwhile: Callable[[Actor], None] | None = None, dies: str = ""
     ) -> tuple[str, Callable[[Actor], None]]:
         """A deploy of the one route of an event; `meanwhile` happens when it has read the store, and it `dies`
-        before its first "rule", when it would "settle", or before its first "delete"."""
+        before its first "rule", when it would "settle", before its first "delete", or with an event's item
+        "unrecorded"."""
 
         def deploy(actor: Actor) -> None:
             events = {**self.revisions[-1].events, self.edited_events[0]: _sends(*topics)}
@@ -585,6 +628,9 @@ class World:
                 gone -= {(event_id, name) for event_id, each in made.events.items() for name in each.routes}
                 changing = {(event_id, name) for event_id, names in made.changing.items() for name in names}
                 self._check_after_up(in_step | changing | gone)
+                declared = {event_id: self._declared(event_id) for event_id in revision.events}
+                if declared != _normal(revision.events):
+                    raise Violation(f"after an up the store declares {declared}, the definitions {revision.events}")
         except (StoreError, RulesError, ClientError, BotoCoreError) as failure:
             right = in_step == all_routes and self.quota == RULES_PER_BUS
             if alone == self._happened() and right and not isinstance(failure, DiedError):
@@ -740,6 +786,8 @@ class World:
                     restore(bus, of, rules_on_bus(self.events, STACK), clock=self.clock)
             elif self.engine.get(key) != value:
                 self._provider(lambda key=key, value=value: self._create_or_update(key, value))
+                if dies == "unrecorded" and key[:2] == ("item", EVENTS):
+                    raise DiedError(dies)
                 self.engine[key] = value
         if dies == "settle":
             raise DiedError(dies)
