@@ -29,7 +29,7 @@ from botocore.config import Config
 
 from sandbox.hooks import faults
 from sandbox.places import ROOT, cache, one_at_a_time
-from sandbox.progress import run
+from sandbox.progress import console, run
 
 REQUIREMENTS = Path(__file__).parent / "emulator-requirements.txt"
 LAUNCHER = Path(__file__).parent / "launch.py"
@@ -307,13 +307,14 @@ def interpreter() -> Path:
     home = cache() / f"emulator-python{version}-{key}"
     python = Path("bin") / "python"
     if not (home / python).exists():
-        with one_at_a_time("emulator-install"):
+        with one_at_a_time("emulator-install", console.print):
             if not (home / python).exists():  # or another process has made it meanwhile
                 _make_environment(home, python)
     return home / python
 
 
 def _make_environment(home: Path, python: Path) -> None:
+    home.parent.mkdir(parents=True, exist_ok=True)
     log = cache() / "emulator-install.log"
     with tempfile.TemporaryDirectory(prefix="emulator-", dir=home.parent) as work:
         made = Path(work) / "venv"

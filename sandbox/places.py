@@ -2,7 +2,8 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +24,13 @@ def cache() -> Path:
 
 
 @contextmanager
-def one_at_a_time(what: str) -> Iterator[None]:
-    """Others of this user's processes that do `what` wait meanwhile."""
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / f"{what}.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def one_at_a_time(what: str, waiting: Callable[[str], object] = lambda _: None) -> Iterator[None]:
+    """Others of this user's processes that do `what` wait meanwhile; `waiting` is told when that is us."""
+    path = Path(tempfile.gettempdir()) / f"signalbox-{os.getuid()}-{what}.lock"
+    with path.open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting(f"Another process is at it ({what}); waiting until it is done")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

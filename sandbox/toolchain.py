@@ -43,7 +43,7 @@ def find() -> Path:
     """The folder that holds `pulumi` and its Python language host; made if need be. Raises ToolchainError."""
     if found := on_path() or cached():
         return found
-    with one_at_a_time("toolchain"):  # who comes second finds it made
+    with one_at_a_time("toolchain", console.print):  # who comes second finds it made
         return cached() or _made()
 
 
@@ -72,6 +72,7 @@ def _home() -> Path:
 
 def _made() -> Path:
     home = _home()
+    home.parent.mkdir(parents=True, exist_ok=True)
     log = cache() / "toolchain.log"
     tried: list[str] = []
     for make in (_install, _build):

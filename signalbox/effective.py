@@ -686,7 +686,7 @@ def _stack_notes(store: StoreSnapshot) -> list[Note]:
         return notes
     text = (
         f"the reconciler is frozen since {item.get('At', '?')} by {item.get('By', '?')}: "
-        "run-time edits are stored but not made live until `python -m signalbox thaw`, save by a deploy"
+        "run-time edits are stored, and made live by `python -m signalbox thaw` or by a deploy"
     )
     return [*notes, Note("", text, "warning")]
 
