@@ -149,6 +149,7 @@ class MachinePass:
         self.error = ""
         """Why the machines that must go could not be found."""
         self._later: list[tuple[str, WantedMachine]] = []
+        self._forgotten: set[str] = set()
         self._down = ""
 
     def put_new(self) -> None:
@@ -195,6 +196,7 @@ class MachinePass:
             try:
                 live = self._calls.describe(arn)
                 if live is not None and live.get("status") != DELETING:
+                    self._forget(flow_id)
                     self._calls.delete(arn)
             except MachinesError as error:
                 self._set(flow_id, FLOW_FAILED, machine=self._noted(flow_id), error=str(error))
@@ -205,8 +207,8 @@ class MachinePass:
 
     def tell(self) -> None:
         """Writes the `sync` items that say something new, and takes away those of flows that are no more."""
-        for flow_id in sorted({*self._last, *self.notes}):
-            was = self._snapshot.sync.get(f"{_PREFIX}{flow_id}")
+        for flow_id in sorted({*self._last, *self.notes} - (self._forgotten - self.notes.keys())):
+            was = None if flow_id in self._forgotten else self._snapshot.sync.get(f"{_PREFIX}{flow_id}")
             note = self.notes.get(flow_id)
             if note is None:
                 self._store.delete(SYNC, f"{_PREFIX}{flow_id}")
@@ -214,6 +216,13 @@ class MachinePass:
             item = flow_sync_item(flow_id, at=self._now, **{"version": "", "state": "", **note})
             if was is None or {**item, "At": ""} != {**was, "At": ""}:
                 self._store.put(item)
+
+    def _forget(self, flow_id: str) -> None:
+        """Takes back what was noted, before the machine goes: a run that dies in between must not leave a note by which
+        the next, for which there may be such a flow again, takes the machine for there."""
+        if flow_id in self._last:
+            self._store.delete(SYNC, f"{_PREFIX}{flow_id}")
+            self._forgotten.add(flow_id)
 
     def _do(self, flow_id: str, wanted: WantedMachine) -> None:
         last = self._last.get(flow_id, {})
