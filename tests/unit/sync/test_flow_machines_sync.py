@@ -120,6 +120,33 @@ def test_a_flow_that_is_gone_takes_its_machine_and_its_note_along(stack):
     assert stack.called(*WRITES, *NOTES) == {}
 
 
+def test_a_run_that_dies_when_it_has_deleted_a_machine_leaves_no_note_that_it_is_there(stack):
+    """Seed 29900 of the simulation: a released stack is taken back, and rules were written to a machine that went."""
+    delete = stack.states.delete_state_machine
+
+    def delete_and_die(**request: Any) -> None:
+        delete(**request)
+        raise KeyboardInterrupt
+
+    stack.states.delete_state_machine = delete_and_die
+    stack.put(control_item(RELEASE, at=AT, by="op"))
+    with pytest.raises(KeyboardInterrupt):
+        stack.run()
+    assert stack.machine()["status"] == "DELETING"
+    assert stack.note() is None
+
+
+def test_a_machine_that_cannot_be_deleted_is_noted(stack):
+    stack.states.delete_state_machine = fails(
+        stack.states.delete_state_machine, error("AccessDeniedException", "no", "DeleteStateMachine")
+    )
+    stack.delete()
+    assert stack.run().flows["repeat"]["state"] == "failed"
+    assert "AccessDenied" in stack.note()["Error"]
+    assert stack.run().flows == {}
+    assert stack.note() is None
+
+
 def test_while_a_machine_is_being_deleted_the_flow_of_its_name_is_creating(stack):
     stack.there("dev-repeat", "DELETING", signalbox_stack="dev", signalbox_flow="repeat", signalbox_origin="api")
     stack.cloud.faults.rate = 1e-9  # the fake lets what is deleted go at once where there are no faults
