@@ -269,6 +269,7 @@ class World:
                     self._edit_behind_a_deploy,
                     self._die_twice,
                     self._die_unrecorded,
+                    self._die_undeclared,
                     self._back_and_forth,
                     self._edit_an_edited_route,
                 )
@@ -420,6 +421,17 @@ class World:
             self._deploy_a("t1"),
         )
 
+    def _die_undeclared(self) -> None:
+        """A deploy is told to give an edit up and dies when it has decided so, and before it declares what takes the
+        edit's place."""
+        self._one_after_the_other(
+            self._deploy_a("t1", choice="definitions"),
+            self._edit_a("t2"),
+            ("reconciler", self._reconcile),
+            self._deploy_a("t3", choice="definitions", dies=EVENTS),
+            ("reconciler", self._reconcile),
+        )
+
     def _die_twice(self) -> None:
         """One deploy dies before it takes away, the next before it writes rules; in between the reconciler does what
         the first left undone. The engine would believe of two targets that they are there."""
@@ -448,8 +460,8 @@ class World:
         self, *topics: str, choice: str = "fail", meanwhile: Callable[[Actor], None] | None = None, dies: str = ""
     ) -> tuple[str, Callable[[Actor], None]]:
         """A deploy of the one route of an event; `meanwhile` happens when it has read the store, and it `dies`
-        before its first "rule", when it would "settle", before its first "delete", or with an event's item
-        "unrecorded"."""
+        before its first item of EVENTS, its first "rule", when it would "settle", before its first "delete", or with an
+        event's item "unrecorded"."""
 
         def deploy(actor: Actor) -> None:
             events = {**self.revisions[-1].events, self.edited_events[0]: _sends(*topics)}
@@ -778,7 +790,7 @@ class World:
                     desired["target", rule, target_id] = target
         gone = [key for key in self.engine if key not in desired]
         for key, value in desired.items():
-            if key[0] == dies:
+            if (key[1] if key[0] == "item" else key[0]) == dies:
                 raise DiedError(dies)
             if key[0] == "restore":
                 if key[1] in made.changing:
