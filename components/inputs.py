@@ -5,6 +5,7 @@ Every fault ends the run before any resource is registered, so that a preview sh
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -19,7 +20,7 @@ from signalbox.aws.store import StoreError, read_store
 from signalbox.changes import Change, bounded, changes, planned_events, stored_events, summary
 from signalbox.classic import ROUTER, Rule, rule_of
 from signalbox.definitions import load
-from signalbox.effective import Plan, plan, policy_of
+from signalbox.effective import EventPlan, Plan, plan, policy_of
 from signalbox.model import Definitions, Function
 from signalbox.packaging import PackagingError, function_zip, layer_zip
 from signalbox.problems import DefinitionError, Problem, errors
@@ -132,13 +133,22 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
 
 def planned_rules(plan: Plan, scope: Scope) -> list[Rule]:
     """The rule of every route that `plan` makes."""
-    return [rule_of(each.event, route, scope.name) for each in plan.events.values() for route in each.routes.values()]
+    return [rule for each in plan.events.values() for rule in rules_of(each, scope)]
+
+
+def rules_of(each: EventPlan, scope: Scope) -> list[Rule]:
+    """The rule of every route of one event."""
+    return [rule_of(each.event, route, scope.name) for route in each.routes.values()]
+
+
+_session = cache(session_of)
+"""Asks once for a program whose credentials they are."""
 
 
 def session_for(scope: Scope) -> boto3.Session:
     """A session with the credentials of the stack's provider. Raises pulumi.RunError."""
     try:
-        return session_of(scope.account, scope.region, pulumi.Config("aws").get("profile"))
+        return _session(scope.account, scope.region, pulumi.Config("aws").get("profile"))
     except WrongAccountError as error:
         raise pulumi.RunError(str(error)) from error
 

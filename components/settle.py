@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.inputs import planned_rules, session_for
+from components.inputs import rules_of, session_for
 from components.scope import Scope
 from signalbox.aws.rules import EventBridgeRules, rules_on_bus
 from signalbox.aws.store import DynamoStore
@@ -30,10 +30,10 @@ def begin_deploy(plan: Plan, scope: Scope) -> None:
 def restore_rules(plan: Plan, scope: Scope, event_id: str) -> None:
     """When the items of an event are written and before its rules are: those that are not there are made, for the
     engine to write to. Raises pulumi.RunError."""
-    if pulumi.runtime.is_dry_run() or event_id not in plan.changing:
+    if pulumi.runtime.is_dry_run() or event_id not in plan.changing or event_id not in plan.events:
         return
     client = session_for(scope).client("events")
-    rules = [rule for rule in planned_rules(plan, scope) if rule.event_id == event_id]
+    rules = rules_of(plan.events[event_id], scope)
     try:
         restore(_rules(client, scope), rules, rules_on_bus(client, scope.name), clock=SystemClock())
     except RulesError as error:
