@@ -19,10 +19,11 @@ from signalbox.aws.session import WrongAccountError, session_of
 from signalbox.aws.store import StoreError, read_store
 from signalbox.changes import Change, bounded, changes, planned_events, stored_events, summary
 from signalbox.classic import ROUTER, Rule, rule_of
+from signalbox.conflicts import policy_of
 from signalbox.definitions import load
-from signalbox.effective import EventPlan, Plan, plan, policy_of
 from signalbox.model import Definitions, Function
 from signalbox.packaging import PackagingError, function_zip, layer_zip
+from signalbox.plan import EventPlan, Plan, plan
 from signalbox.problems import DefinitionError, Problem, errors
 from signalbox.reconcile import clashes
 from signalbox.reconcile.difference import Live

@@ -8,7 +8,7 @@ import jsonschema
 import pulumi
 
 from components.event_store_wrapper import Jwt
-from signalbox.effective import CHOICES
+from signalbox.conflicts import CHOICES
 from signalbox.packaging import ARCHITECTURES, RUNTIMES
 
 NAMESPACE = "signalbox"

@@ -11,7 +11,7 @@ from components.inputs import rules_of, session_for
 from components.scope import Scope
 from signalbox.aws.rules import EventBridgeRules, rules_on_bus
 from signalbox.aws.store import DynamoStore
-from signalbox.effective import Plan
+from signalbox.plan import Plan
 from signalbox.reconcile import Bus, begin, restore, settle
 from signalbox.reconcile.ports import RulesError, SystemClock
 from signalbox.store import StoreError, from_attributes

@@ -10,10 +10,11 @@ from typing import Any, Literal
 
 from signalbox.canonical import canonical
 from signalbox.classic import pattern_of, schema_hash
-from signalbox.effective import Plan, effective_routes, stored
+from signalbox.effective import effective_routes, stored
 from signalbox.model import Event, Retry, Route, Target, target_config
 from signalbox.patterns import EventError, Pattern, PatternError
 from signalbox.patterns import compile as compile_pattern
+from signalbox.plan import Plan
 from signalbox.samples import sample_event
 from signalbox.store import StoreSnapshot, event_from_item
 

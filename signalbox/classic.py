@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from signalbox.canonical import canonical, digest
-from signalbox.model import ROUTER_KINDS, Event, Json, Retry, Route
+from signalbox.model import ROUTER_KINDS, Event, Json, JsonObject, Retry, Route, route_from_config
 from signalbox.names import rule_name
+from signalbox.problems import Problem
 
 ROUTER = "router"
 """Target id that a rule's functions and flows share: the Router starts them."""
@@ -100,6 +101,27 @@ def rule_targets(event: Event, route: Route) -> tuple[RuleTarget, ...]:
                 )
             )
     return tuple(targets)
+
+
+def too_many_at_once(event: Event, before: JsonObject, after: Route) -> Problem | None:
+    """Why a route cannot go from config `before` to `after` in one step, if so.
+
+    New targets are put before old ones go, so that no event finds the rule without; both together must fit one rule.
+    """
+    old = [target.id for target in rule_targets(event, route_from_config(event.id, after.name, before))]
+    new = [target.id for target in rule_targets(event, after)]
+    both = list(dict.fromkeys([*old, *new]))
+    if len(both) <= TARGETS_PER_RULE:
+        return None
+    return Problem(
+        code="too-many-at-once",
+        what="old and new targets together do not fit the rule, and the new ones are put before the old ones go",
+        got=f"{len(both)} targets: {', '.join(both)}",
+        allowed=f"{TARGETS_PER_RULE} (functions and flows count as one)",
+        fix="make it two changes (more when all five change): the first only takes away some of "
+        f"{', '.join(name for name in old if name not in new)}; when that is live, this one",
+        path=after.id,
+    )
 
 
 def router_template(event: Event, route: Route, targets: list[dict[str, str]]) -> str:

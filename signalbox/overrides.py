@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from signalbox.canonical import digest
-from signalbox.classic import ITEM_BYTES
+from signalbox.classic import ITEM_BYTES, too_many_at_once
 from signalbox.effective import (
     Decisions,
     EffectiveRoute,
@@ -27,7 +27,6 @@ from signalbox.effective import (
     effective,
     effective_config,
     override_from_item,
-    too_many_at_once,
 )
 from signalbox.model import JsonObject, route_from_config
 from signalbox.problems import Problem

@@ -13,10 +13,10 @@ import click
 from signalbox.changes import Change, changes, planned_events, stored_events, summary
 from signalbox.cli.console import show_problems
 from signalbox.cli.stack import Stack, read_stack, stack_options
+from signalbox.conflicts import policy_of
 from signalbox.definitions import read
-from signalbox.effective import plan as make_plan
-from signalbox.effective import policy_of
 from signalbox.model import Definitions, Event
+from signalbox.plan import plan as make_plan
 from signalbox.problems import Problem, errors
 from signalbox.registry import taken_names, targets_of
 from signalbox.store import StoreSnapshot

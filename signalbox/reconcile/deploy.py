@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from signalbox.classic import Rule
-from signalbox.effective import Plan, settled_digest
+from signalbox.plan import Plan, settled_digest
 from signalbox.problems import Problem
 from signalbox.reconcile.calls import Calls
 from signalbox.reconcile.difference import Live

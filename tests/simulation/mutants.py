@@ -39,6 +39,8 @@ WANTED = "signalbox.reconcile.wanted"
 RULES = "signalbox.aws.rules"
 STORE = "signalbox.aws.store"
 EFFECTIVE = "signalbox.effective"
+CONFLICTS = "signalbox.conflicts"
+PLAN = "signalbox.plan"
 OVERRIDES = "signalbox.overrides"
 ITEMS = "signalbox.store"
 MACHINES = "signalbox.reconcile.machines"
@@ -84,7 +86,7 @@ MUTANTS = (
     ),
     Mutant("a full rule is left as it is", ROUTES, "            if error.code != FULL:\n", "            if True:\n"),
     Mutant("a list is taken at its word", DIFFERENCE, "if anew or live.get", "if live.get"),
-    Mutant("a deploy knows of none that died", EFFECTIVE, "    died = _died(store)\n", "    died = False\n"),
+    Mutant("a deploy knows of none that died", PLAN, "    died = _died(store)\n", "    died = False\n"),
     Mutant("a deploy that dies is one of before", DEPLOY, 'store.put(settled_item(""))', "pass"),
     Mutant("a deploy takes a list at its word", DEPLOY, ", written_anew=True", ""),
     Mutant("events that are gone count", ITEMS, "if item[PK] == EVENTS and is_gone(item):", "if False:"),
@@ -105,17 +107,17 @@ MUTANTS = (
     Mutant("a deploy takes no heed of edits meanwhile", DEPLOY, "if (job.event_id, job.route) in edited:", "if False:"),
     Mutant(
         "a deploy looks at events that it declares anew only",
-        EFFECTIVE,
+        PLAN,
         "if unsure or declared_anew or changed",
         "if unsure or declared_anew",
     ),
     Mutant(
         "a deploy looks at unsure events only",
-        EFFECTIVE,
+        PLAN,
         "if unsure or declared_anew or changed or before.keys() != routes.keys():",
         "if unsure:",
     ),
-    Mutant("a deploy takes edits for live", EFFECTIVE, 'return note["Revision"] == revision and', "return"),
+    Mutant("a deploy takes edits for live", PLAN, 'return note["Revision"] == revision and', "return"),
     Mutant("PutRule without the state", RULES, "State=state, ", ""),
     Mutant("PutRule without the description", RULES, ", Description=description", ""),
     Mutant(
@@ -155,9 +157,7 @@ MUTANTS = (
     ),
     Mutant("freeze ignored", RECONCILER, "if FREEZE in store.control:", "if False:"),
     Mutant("release ignored", WANTED, "RELEASE in store.control or ", ""),
-    Mutant(
-        "a deploy goes on after a release", EFFECTIVE, "list[Problem] = _control_problems(store)", "list[Problem] = []"
-    ),
+    Mutant("a deploy goes on after a release", PLAN, "list[Problem] = _control_problems(store)", "list[Problem] = []"),
     Mutant(
         "outcomes are written each time",
         RECONCILER,
@@ -167,13 +167,13 @@ MUTANTS = (
     Mutant("outcomes are not written", RECONCILER, "self._notes.put(item)", "pass"),
     Mutant("conflicts are not noted", RECONCILER, 'if route.outcome in ("conflict", "orphaned"):', "if False:"),
     Mutant("conflicts never found", EFFECTIVE, "if now == edit.basis:", "if event_declared:"),
-    Mutant("conflicts go to the definitions", EFFECTIVE, 'if choice == "definitions":', 'if choice != "store":'),
+    Mutant("conflicts go to the definitions", CONFLICTS, 'if choice == "definitions":', 'if choice != "store":'),
     Mutant(
-        "conflicts go to the edit", EFFECTIVE, 'if choice == "store" and reason == "chosen":', 'if reason == "chosen":'
+        "conflicts go to the edit", CONFLICTS, 'if choice == "store" and reason == "chosen":', 'if reason == "chosen":'
     ),
     Mutant(
         "a decision ends with its declared route",
-        EFFECTIVE,
+        CONFLICTS,
         "return replace(decision, declared=ANY) if voided else None",
         "return None",
     ),

@@ -19,10 +19,12 @@ from signalbox.aws.machines import StepFunctionsMachines
 from signalbox.aws.rules import EventBridgeRules, rules_on_bus
 from signalbox.aws.store import BusyError, DynamoStore, StoreError, read_store
 from signalbox.classic import ROUTER, RULES_PER_BUS, TARGETS_PER_RULE, Rule, mark, rule_of
-from signalbox.effective import Plan, Policy, effective_config, plan, stored
+from signalbox.conflicts import Policy
+from signalbox.effective import effective_config, stored
 from signalbox.model import Event, Route, route_from_config
 from signalbox.names import rule_name
 from signalbox.overrides import Edit, PreconditionFailed, Refused, apply_edit, make_edit, named_flows
+from signalbox.plan import Plan, plan
 from signalbox.problems import errors
 from signalbox.reconcile import (
     FAILED,

@@ -8,7 +8,9 @@ import pytest
 
 from components import settle
 from signalbox.aws.store import DynamoStore
-from signalbox.effective import Plan, Policy, RouteEdit, config_hash, plan
+from signalbox.conflicts import Policy
+from signalbox.effective import RouteEdit, config_hash
+from signalbox.plan import Plan, plan
 from signalbox.store import event_item
 from tests.simulation.cloud import error
 from tests.unit.components.engine import SCOPE, Declared, declare

@@ -10,8 +10,10 @@ import pytest
 from signalbox.aws.rules import EventBridgeRules
 from signalbox.aws.store import DynamoStore, read_store
 from signalbox.classic import rule_of
-from signalbox.effective import Override, Plan, Policy, RouteEdit, config_hash, plan
+from signalbox.conflicts import Policy
+from signalbox.effective import Override, RouteEdit, config_hash
 from signalbox.model import Event
+from signalbox.plan import Plan, plan
 from signalbox.reconcile import Bus, begin, restore, settle
 from signalbox.store import RELEASE, StoreSnapshot, control_item, event_item, gone_item, sync_item, to_attributes
 from tests.unit.sync.account import AT, DLQ, Stack, event, to

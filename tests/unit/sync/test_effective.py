@@ -6,24 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signalbox.conflicts import CHOICES, Policy, decide, policy_of
 from signalbox.effective import (
     ANY,
-    CHOICES,
     Decision,
     Override,
-    Policy,
     RouteEdit,
     config_hash,
-    decide,
     decisions_from_item,
     effective,
     effective_config,
     override_from_item,
-    plan,
-    policy_of,
     stored,
 )
 from signalbox.model import Event, route_from_config
+from signalbox.plan import plan
 from signalbox.store import RELEASE, StoreSnapshot, control_item, decision_item, event_item
 
 CONFIGS = tuple({"targets": [{"topic": f"t{n}"}]} for n in range(4))

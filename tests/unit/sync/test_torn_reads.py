@@ -4,15 +4,7 @@ from itertools import combinations_with_replacement
 
 import pytest
 
-from signalbox.effective import (
-    Decision,
-    Override,
-    RouteEdit,
-    config_hash,
-    decisions_item,
-    effective_config,
-    stored,
-)
+from signalbox.effective import Decision, Override, RouteEdit, config_hash, decisions_item, effective_config, stored
 from signalbox.model import Event, route_from_config
 from signalbox.store import DECISION, EVENTS, OVERRIDE, PK, SNAPSHOT, StoreSnapshot, event_item
 
