@@ -52,7 +52,7 @@ class Destinations(Component):
 
     `addresses` by name; `permissions` are those that belong to no single destination.
 
-    A destination with an ARN belongs to somebody else, whose policy must let our bus in (docs/destinations.md).
+    A destination with an ARN belongs to somebody else, whose policy must let our bus in (docs/definitions.md).
     """
 
     def __init__(self, name: str, args: DestinationsArgs, opts: pulumi.ResourceOptions | None = None) -> None:

@@ -19,7 +19,6 @@ from signalbox.aws.session import WrongAccountError, session_of
 from signalbox.aws.store import StoreError, read_store
 from signalbox.changes import Change, bounded, changes, planned_events, stored_events, summary
 from signalbox.classic import ROUTER, Rule, rule_of
-from signalbox.conflicts import policy_of
 from signalbox.definitions import load
 from signalbox.model import Definitions, Function
 from signalbox.packaging import PackagingError, function_zip, layer_zip
@@ -112,14 +111,12 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
     What a reviewer must know of edits becomes diagnostics. Raises pulumi.RunError when the store cannot be read, or
     when an edit and the definitions collide and `signalbox:conflicts` does not say who wins.
     """
-    policy, faults = policy_of(settings.conflicts)
-    _stop_on(faults)
     store, live = _read_live(settings, scope)
     _stop_on(taken_names(definitions, store.flows))
     targets = targets_of(definitions, store.flows)
     try:
         before = stored_events(store)
-        made = plan(definitions.events, store, policy, targets=targets, rules_quota=settings.rules_quota)
+        made = plan(definitions.events, store, settings.conflicts, targets=targets, rules_quota=settings.rules_quota)
     except (KeyError, TypeError, ValueError) as error:
         raise pulumi.RunError(
             f"the event store {scope.physical('store', 255)} holds an item that Signalbox did not write: {error!r}; "

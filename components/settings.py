@@ -8,7 +8,7 @@ import jsonschema
 import pulumi
 
 from components.event_store_wrapper import Jwt
-from signalbox.conflicts import CHOICES
+from signalbox.conflicts import Policy, policy_of
 from signalbox.packaging import ARCHITECTURES, RUNTIMES
 
 NAMESPACE = "signalbox"
@@ -31,7 +31,7 @@ SCHEMA: dict[str, dict[str, Any]] = {
     "archive-days": {"type": "integer", "minimum": 0},
     "rules-quota": {"type": "integer", "minimum": 1},
     "deletion-protection": {"type": "boolean"},
-    "conflicts": {"type": "object", "additionalProperties": {"enum": list(CHOICES)}},
+    "conflicts": {"type": "object"},
     "store": {"enum": ["read", "offline"]},
     "topics": {"type": "object", "additionalProperties": ARN},
     "subscriptions": {"type": "object", "additionalProperties": {"type": "array", "items": EMAIL_OR_PHONE}},
@@ -51,7 +51,7 @@ SCHEMA: dict[str, dict[str, Any]] = {
     },
     "alarm-actions": {"type": "array", "items": ARN},
 }
-"""What each key may be; Pulumi.yaml says what it means."""
+"""What each key may be; Pulumi.yaml says what it means. What may be in `conflicts`, `signalbox.conflicts` says."""
 
 
 class SettingsError(Exception):
@@ -71,7 +71,7 @@ class Settings:
     archive_days: int = 30
     rules_quota: int = 300
     deletion_protection: bool = True
-    conflicts: Mapping[str, Any] = field(default_factory=dict)
+    conflicts: Policy = field(default_factory=Policy)
     store: str = "read"
     topics: Mapping[str, str] = field(default_factory=dict)
     subscriptions: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -103,6 +103,8 @@ def read_settings(config: pulumi.Config, default_name: str) -> Settings:
             faults += _faults(key, schema, value)
             values[key.replace("-", "_")] = value
     values.setdefault("name", default_name)
+    values["conflicts"], problems = policy_of(values.get("conflicts"))
+    faults += map(str, problems)
     if values["name"] == default_name:
         faults += _faults("name", SCHEMA["name"], default_name)
     if faults:

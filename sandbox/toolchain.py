@@ -6,7 +6,6 @@ is, and only when it is whole: a half-built one is never used.
 
 import hashlib
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -132,8 +131,3 @@ def _module_folder(go: str, module: str, cwd: Path) -> Path:
     if done.returncode:
         raise ToolchainError(f"Go module {module} cannot be had: {done.stderr.strip() or done.stdout.strip()}")
     return Path(json.loads(done.stdout)["Dir"])
-
-
-def path_with(folder: Path) -> str:
-    """PATH with `folder` in front."""
-    return os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)])

@@ -46,36 +46,26 @@ class Policy:
 def policy_of(value: object) -> tuple[Policy, list[Problem]]:
     """The policy that the config value says, and what is wrong with the value.
 
-    `value` is None (fail), one of CHOICES, or an object of choices by route id with `default` for the others.
+    `value` is None (fail) or an object of choices by route id, with `default` for the others.
     """
-    given: dict[Any, Any] = {} if value is None else dict(value) if isinstance(value, Mapping) else {"default": value}
+    if value is not None and not isinstance(value, Mapping):
+        return Policy(), [_fault("conflicts-form", "no object", value, "{default: fail, <event-id>/<route>: store}")]
+    given: dict[Any, Any] = dict(value or {})
     problems = []
     for key, choice in given.items():
         if choice not in CHOICES:
-            path = "signalbox:conflicts" if value is choice else f'signalbox:conflicts["{key}"]'
-            problems.append(
-                Problem(
-                    code="conflicts-choice",
-                    what="no such choice",
-                    got=repr(choice),
-                    allowed=", ".join(CHOICES),
-                    path=path,
-                )
-            )
+            problems.append(_fault("conflicts-choice", "no such choice", choice, ", ".join(CHOICES), f'["{key}"]'))
         if key != "default" and (not isinstance(key, str) or key.count("/") != 1):
-            problems.append(
-                Problem(
-                    code="conflicts-route",
-                    what="no route's id",
-                    got=repr(key),
-                    allowed="default, or <event-id>/<route>",
-                    path="signalbox:conflicts",
-                )
-            )
+            problems.append(_fault("conflicts-route", "no route's id", key, "default, or <event-id>/<route>"))
     if problems:
         return Policy(), problems
     choices = cast(dict[str, Choice], given)
     return Policy(choices.pop("default", "fail"), choices), []
+
+
+def _fault(code: str, what: str, got: object, allowed: str, where: str = "") -> Problem:
+    fix = "pulumi config set --path 'signalbox:conflicts[\"<event-id>/<route>\"]' <choice>"
+    return Problem(code=code, what=what, got=repr(got), allowed=allowed, fix=fix, path=f"signalbox:conflicts{where}")
 
 
 @dataclass(frozen=True, slots=True)

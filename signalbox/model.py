@@ -13,7 +13,6 @@ Json = Any
 JsonObject = Mapping[str, Any]
 
 DestinationKind = Literal["topic", "queue", "log-group", "bus", "state-machine", "api-destination", "stream", "arn"]
-TargetKind = Literal["function", "flow"] | DestinationKind
 DESTINATION_KINDS: tuple[str, ...] = get_args(DestinationKind)
 ROUTER_KINDS: tuple[str, ...] = ("function", "flow")
 TARGET_KINDS: tuple[str, ...] = (*ROUTER_KINDS, *DESTINATION_KINDS)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from signalbox.canonical import digest
-from signalbox.classic import RULES_PER_BUS, too_many_at_once
+from signalbox.classic import RULES_PER_BUS, rules_on_bus, too_many_at_once
 from signalbox.conflicts import Note, Policy, decide
 from signalbox.effective import (
     decisions_from_item,
@@ -186,14 +186,14 @@ def _steps(event: Event, before: Mapping[str, JsonObject], after: Mapping[str, R
 
 def _quota(plans: Mapping[str, EventPlan], quota: int) -> list[Problem]:
     count = sum(len(each.routes) for each in plans.values())
-    if count <= quota:
+    if rules_on_bus(count) <= quota:
         return []
     return [
         Problem(
             code="rules-quota",
             what="definitions and run-time edits together make more rules than the bus holds",
-            got=str(count),
-            allowed=str(quota),
+            got=f"{count} routes and the archive's rule: {rules_on_bus(count)}",
+            allowed=f"{quota} rules on a bus",
             fix="take routes away, or have the quota raised and set signalbox:rules-quota",
         )
     ]

@@ -94,11 +94,6 @@ class Registry:
         )
 
 
-def registry_of_definitions(definitions: Definitions) -> Registry:
-    """The registry that `definitions` give: destinations, flows, and the functions that are targets."""
-    return registry_of(definitions.destinations.values(), definitions.functions.values(), definitions.flows)
-
-
 def registry_of(
     destinations: Iterable[Destination],
     functions: Iterable[Function],

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from signalbox import classic, store
 from signalbox.canonical import canonical
-from signalbox.definitions.whole import item_bytes, uses_wildcard
+from signalbox.definitions.whole import uses_wildcard
 from signalbox.flows import EXAMPLE, flow_of, shared_statements, statements
 from signalbox.model import Definitions, Statement
 from signalbox.problems import Problem
@@ -74,7 +74,7 @@ def _uses(definitions: Definitions, rules_quota: int) -> Iterator[Use]:
     routes = definitions.routes()
     events = definitions.events
     patterns = {route.id: classic.pattern_of(events[route.event_id], route) for route in routes}
-    yield Use("rules on the bus", len(routes) + 1, rules_quota)  # with the archive's
+    yield Use("rules on the bus", classic.rules_on_bus(len(routes)), rules_quota)
     wildcards = sum(map(uses_wildcard, patterns.values()))
     yield Use("rules with wildcards", wildcards, classic.WILDCARD_RULES_PER_BUS)
     targets = {route.id: classic.rule_targets(events[route.event_id], route) for route in routes}
@@ -85,9 +85,9 @@ def _uses(definitions: Definitions, rules_quota: int) -> Iterator[Use]:
         f"{id_} to {target.id}": len(target.input_template or "") for id_, each in targets.items() for target in each
     }
     yield _fullest("input template", templates, classic.TEMPLATE_LENGTH, "characters")
-    items = {event.id: item_bytes(store.event_item(event)) for event in events.values()}
+    items = {event.id: store.item_bytes(store.event_item(event)) for event in events.values()}
     for flow_id, value in definitions.flows.items():
-        items[f"flow {flow_id}"] = item_bytes(store.flow_item(flow_id, value, store.ORIGIN_DEFINITIONS))
+        items[f"flow {flow_id}"] = store.item_bytes(store.flow_item(flow_id, value, store.ORIGIN_DEFINITIONS))
     yield _fullest("item in the event store", items, classic.ITEM_BYTES, "bytes")
 
 

@@ -248,10 +248,10 @@ def _rule_name_problems(definitions: Definitions, sources: Sources) -> Iterator[
 
 def _bus_limits(definitions: Definitions, sources: Sources, stack: Stack) -> Iterator[Problem]:
     routes = definitions.routes()
-    rules = len(routes) + 1  # the archive's managed rule
+    rules = classic.rules_on_bus(len(routes))
     if rules > stack.rules_quota:
         yield Problem(
-            code="bus-rules",
+            code="rules-quota",
             what="there are more rules than the bus may have",
             got=f"{len(routes)} routes and the archive's rule: {rules}",
             allowed=f"{stack.rules_quota} rules on a bus",
@@ -370,27 +370,22 @@ def _circles(definitions: Definitions, starts: Mapping[str, set[str]]) -> Iterat
 
 def _item_limits(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
     for flow_id, value in definitions.flows.items():
-        size = item_bytes(store.flow_item(flow_id, value, store.ORIGIN_DEFINITIONS))
+        size = store.item_bytes(store.flow_item(flow_id, value, store.ORIGIN_DEFINITIONS))
         if size > classic.ITEM_BYTES:
             yield sources.flows[flow_id].problem(
-                "item-size",
+                "item-too-large",
                 "the flow's item in the store is too big",
                 got=f"{size} bytes",
                 allowed=f"{classic.ITEM_BYTES} bytes",
                 fix="make two flows of it, one emitting an event for the other",
             )
     for event in definitions.events.values():
-        size = item_bytes(store.event_item(event))
+        size = store.item_bytes(store.event_item(event))
         if size > classic.ITEM_BYTES:
             yield sources.events[event.id].problem(
-                "item-size",
+                "item-too-large",
                 "the event's item in the store is too big",
                 got=f"{size} bytes of schema and routes",
                 allowed=f"{classic.ITEM_BYTES} bytes",
                 fix="make the schema smaller, or divide the event",
             )
-
-
-def item_bytes(item: Mapping[str, Json]) -> int:
-    """The size of an item of texts as DynamoDB counts it: names and values in UTF-8."""
-    return sum(len(f"{name}{value}".encode("utf-8", "replace")) for name, value in item.items())

@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -20,8 +22,13 @@ def test_every_key_is_typed_described_and_has_the_programs_default():
     for key, value in declared.items():
         assert value["type"]
         assert value["description"]
-        default = getattr(Settings("" if key == "name" else "x"), key.replace("-", "_"))
-        assert value["default"] == (list(default) if isinstance(default, tuple) else default), key
+    defaults = {
+        key: value["default"] if isinstance(value["default"], str) else json.dumps(value["default"])
+        for key, value in declared.items()
+    }
+    assert read(**{key: text for key, text in defaults.items() if text}) == replace(
+        Settings("signalbox-dev"), alarm_actions=[]
+    )
 
 
 def test_a_stack_without_configuration_gets_the_defaults():
@@ -42,11 +49,14 @@ def test_all_faults_are_said_at_once_with_the_command_that_mends_them():
             log_retention_days="8",
             subscriptions='{"mail": ["nobody"]}',
             api_auth='{"type": "none"}',
+            conflicts='{"outage/call-maintenance": "edit", "outage": "store"}',
         )
     text = str(error.value)
     for key in ("name", "architecture", "archive-days", "log-retention-days", "subscriptions.mail[0]", "api-auth"):
         assert f"signalbox:{key}" in text
     assert "pulumi config set signalbox:architecture" in text
+    assert 'signalbox:conflicts["outage/call-maintenance"]: no such choice' in text
+    assert "no route's id; got: 'outage'" in text
 
 
 def test_the_api_is_never_open():

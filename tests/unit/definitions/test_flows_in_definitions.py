@@ -73,7 +73,7 @@ def test_a_flow_must_fit_an_item_of_the_store(tmp_path: Path) -> None:
     with_catch["catch"] = [{"name": f"c{n}", "transform": f'"{"x" * 4000}"'} for n in range(6)]
     (tmp_path / "mappings" / "flows" / "f.yaml").write_text(yaml.safe_dump(with_catch))
     _, problems = read(tmp_path / "mappings", tmp_path / "functions")
-    assert "item-size" in [problem.code for problem in problems]
+    assert "item-too-large" in [problem.code for problem in problems]
 
 
 def test_100_flows_of_20_steps_are_read_and_checked_within_seconds(tmp_path: Path) -> None:

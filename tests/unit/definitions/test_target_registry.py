@@ -2,8 +2,8 @@
 
 import pytest
 
-from signalbox.model import Definitions, Destination, Function, Target
-from signalbox.registry import Registry, registry_of_definitions, registry_of_items
+from signalbox.model import Destination, Function, Target
+from signalbox.registry import Registry, registry_of, registry_of_items
 from signalbox.store import target_item
 
 DESTINATIONS = [
@@ -15,9 +15,7 @@ DESTINATIONS = [
     Destination("plain", "queue", arn="arn:aws:sqs:eu-west-1:111122223333:plain"),
 ]
 FUNCTIONS = [Function("work", target=True, events=("order",)), Function("publisher")]
-FROM_DEFINITIONS = registry_of_definitions(
-    Definitions({}, {each.name: each for each in DESTINATIONS}, {each.name: each for each in FUNCTIONS}, {"sums": {}})
-)
+FROM_DEFINITIONS = registry_of(DESTINATIONS, FUNCTIONS, {"sums": {}})
 FROM_ITEMS = registry_of_items(
     [
         target_item("mail", "topic", arn="arn:aws:sns:eu-west-1:111122223333:mail"),

@@ -278,8 +278,9 @@ def test_a_deploy_that_needs_more_than_five_targets_on_the_way_is_refused():
 
 def test_routes_made_at_run_time_count_towards_the_quota():
     made = override(b=edit(CONFIGS[1], None))
-    planned = plan({"outage": event({"a": CONFIGS[0]})}, snapshot({"a": CONFIGS[0]}, made), Policy(), rules_quota=1)
-    assert [problem.code for problem in planned.problems] == ["rules-quota"]
+    events, store = {"outage": event({"a": CONFIGS[0]})}, snapshot({"a": CONFIGS[0]}, made)
+    assert [problem.code for problem in plan(events, store, Policy(), rules_quota=2).problems] == ["rules-quota"]
+    assert not plan(events, store, Policy(), rules_quota=3).problems  # two routes, and the archive's own rule
 
 
 def test_a_released_bus_is_not_deployed_to():
@@ -303,7 +304,7 @@ def test_a_choice_left_behind_in_the_config_is_told():
     ("value", "policy"),
     [
         (None, Policy()),
-        ("store", Policy("store")),
+        ({"default": "store"}, Policy("store")),
         ({"outage/a": "definitions"}, Policy("fail", {"outage/a": "definitions"})),
         ({"default": "store", "outage/a": "fail"}, Policy("store", {"outage/a": "fail"})),
     ],
@@ -312,7 +313,7 @@ def test_forms_of_the_conflicts_choice(value, policy):
     assert policy_of(value) == (policy, [])
 
 
-@pytest.mark.parametrize("value", ["edit", 3, ["store"], {"outage": "store"}, {"outage/a": None}, {"a/b/c": "fail"}])
+@pytest.mark.parametrize("value", ["store", 3, ["store"], {"outage": "store"}, {"outage/a": None}, {"a/b/c": "fail"}])
 def test_other_forms_of_the_conflicts_choice_are_refused(value):
     _, problems = policy_of(value)
     assert problems
