@@ -42,6 +42,9 @@ void        its edit is void by a recorded decision: what is declared is live
 orphaned    its edit cannot be live because its event is not declared
 """
 
+LIVE_EDITS: tuple[Outcome, ...] = ("kept", "settled", "conflict")
+"""Where an edit is live that the definitions do not say."""
+
 
 def config_hash(config: JsonObject | None) -> str:
     """The hash of a declared route's config (in `Route.config` form), ABSENT for None."""

@@ -46,6 +46,7 @@ from signalbox.store import (
     declared_config,
     flow_item,
     is_gone,
+    is_of_api,
     item_bytes,
 )
 
@@ -178,7 +179,7 @@ def delete_flow(
         item = store.get(FLOW, flow_id)
         if item is None:
             return None
-        if item["Origin"] != ORIGIN_API:
+        if not is_of_api(item):
             return Refused((_of_definitions(flow_id),))
         if if_match is not None and not if_match_holds(if_match, flow_etag(item)):
             return PreconditionFailed(flow_etag(item))
@@ -203,7 +204,7 @@ def _refusal(
     store: FlowStore, item: Item | None, flow_id: str, document: JsonObject, if_match: str | None
 ) -> PreconditionFailed | Refused | None:
     """Why the flow cannot follow the one that is there, `item`."""
-    if item is not None and item["Origin"] != ORIGIN_API:
+    if item is not None and not is_of_api(item):
         return Refused((_of_definitions(flow_id),))
     if if_match is not None and (item is None or not if_match_holds(if_match, flow_etag(item))):
         return PreconditionFailed("" if item is None else flow_etag(item))

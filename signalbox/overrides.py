@@ -35,7 +35,6 @@ from signalbox.store import (
     EVENTS,
     FLOW,
     HISTORY_SECONDS,
-    ORIGIN_API,
     OVERRIDE,
     PK,
     SK,
@@ -45,6 +44,7 @@ from signalbox.store import (
     declared_config,
     event_from_item,
     history_item,
+    is_of_api,
     item_bytes,
 )
 
@@ -217,7 +217,7 @@ def _naming(flows: Iterable[Item], before: set[str]) -> list[Write]:
     named `before` are counted, so that a DELETE at the same time finds them changed; all must still be there."""
     return [
         Put({**item, "Named": item["Named"] + 1}, flow_unchanged(item))
-        if item["Origin"] == ORIGIN_API and item[SK] not in before
+        if is_of_api(item) and item[SK] not in before
         else Unchanged(FLOW, item[SK], {"Origin": item["Origin"]})
         for item in flows
     ]

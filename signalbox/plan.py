@@ -21,7 +21,7 @@ from signalbox.effective import (
 )
 from signalbox.model import Event, JsonObject, Route
 from signalbox.problems import Problem
-from signalbox.store import FREEZE, IN_STEP, RELEASE, SK, Item, StoreSnapshot, declared_config, event_item
+from signalbox.store import FREEZE, IN_STEP, RELEASE, SK, Item, StoreSnapshot, declared_config, event_item, event_sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _changing(plans: Mapping[str, EventPlan], store: StoreSnapshot) -> Iterable[
 def _followed(event_id: str, store: StoreSnapshot) -> bool:
     """Has the reconciler made the event's rules what they must be after the latest edit? Its `sync` item tells."""
     revision = override_from_item(event_id, store.overrides.get(event_id)).revision
-    note = store.sync.get(f"event#{event_id}")
+    note = store.sync.get(event_sync(event_id))
     if note is None:
         return revision == 0 or event_id not in store.events
     try:

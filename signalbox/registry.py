@@ -12,7 +12,7 @@ from typing import Any
 from signalbox.classic import ROUTER
 from signalbox.model import Definitions, Destination, Function, Json, Target
 from signalbox.problems import Problem, did_you_mean
-from signalbox.store import ORIGIN_API, SK, Item
+from signalbox.store import SK, Item, is_of_api
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def registry_of(
 def targets_of(definitions: Definitions, flows: Mapping[str, Item]) -> frozenset[tuple[str, str]]:
     """(kind, name) of everything that a route may name: what `definitions` say, and of the store's `flows` those that
     were made at run time."""
-    return definitions.targets() | {("flow", name) for name, item in flows.items() if item.get("Origin") == ORIGIN_API}
+    return definitions.targets() | {("flow", name) for name, item in flows.items() if is_of_api(item)}
 
 
 def taken_names(definitions: Definitions, flows: Mapping[str, Item]) -> list[Problem]:
@@ -128,7 +128,7 @@ def taken_names(definitions: Definitions, flows: Mapping[str, Item]) -> list[Pro
     declared = {name: kind for kind, name in definitions.targets()}
     found = []
     for name in sorted(declared.keys() & flows.keys()):
-        if flows[name].get("Origin") == ORIGIN_API:
+        if is_of_api(flows[name]):
             place = f"mappings/flows/{name}.yaml" if declared[name] == "flow" else f"the {declared[name]}"
             found.append(
                 Problem(

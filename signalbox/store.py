@@ -56,6 +56,9 @@ ORIGIN_DEFINITIONS = "definitions"
 ORIGIN_API = "api"
 """`Origin` of a flow that the API writes."""
 
+EVENT_SYNC = "event#"
+FLOW_SYNC = "flow#"
+
 GONE = "Gone"
 """Attribute of an `events` item: the definitions have the event no more."""
 
@@ -181,6 +184,21 @@ def history_item(event_id: str, *, revision: int, at: str, by: str, routing_conf
     }
 
 
+def is_of_api(item: Mapping[str, Any]) -> bool:
+    """Was this `flow` item made at run time, so that it is the API's to write?"""
+    return item.get("Origin") == ORIGIN_API
+
+
+def event_sync(event_id: str) -> str:
+    """The sort key of the reconciler's note on an event. `#` is in no event id."""
+    return f"{EVENT_SYNC}{event_id}"
+
+
+def flow_sync(flow_id: str) -> str:
+    """The sort key of the reconciler's note on a flow."""
+    return f"{FLOW_SYNC}{flow_id}"
+
+
 def history_key(event_id: str, revision: int) -> str:
     """The sort key of an edit: padded, so that edits sort by revision. `#` is in no event id."""
     return f"{event_id}#{revision:010d}"
@@ -203,7 +221,7 @@ def sync_item(event_id: str, *, at: str, revision: int, routes: JsonObject, erro
     """What the reconciler last did for an event: `revision` of the override that it followed, and by route an entry
     of the form `signalbox.reconcile.Entry`, which has a `state`. `at` is when any of this last changed; `error` says
     why the event's items cannot be used, if so."""
-    item: Item = {PK: SYNC, SK: f"event#{event_id}", "At": at, "Revision": revision, "Routes": canonical(routes)}
+    item: Item = {PK: SYNC, SK: event_sync(event_id), "At": at, "Revision": revision, "Routes": canonical(routes)}
     if error:
         item["Error"] = error
     return item
@@ -228,7 +246,7 @@ def flow_sync_item(
     """What the reconciler last did for a flow made at run time: `version` names the writing of it that it followed,
     `machine` is a digest of the state machine that there is (empty: there is none), `error` says why it is not as it
     should be, `repaired` when it was last put right. `at` is when any of this last changed."""
-    item: Item = {PK: SYNC, SK: f"flow#{flow_id}", "At": at, "Version": version, "State": state}
+    item: Item = {PK: SYNC, SK: flow_sync(flow_id), "At": at, "Version": version, "State": state}
     more = {"Machine": machine, "Error": error, "Repaired": repaired}
     return {**item, **{key: value for key, value in more.items() if value}}
 

@@ -35,7 +35,7 @@ from signalbox.runtime.aws import client
 from signalbox.runtime.errors import Unavailable
 from signalbox.runtime.event_store import EventStore
 from signalbox.runtime.text import size, to_text
-from signalbox.store import DECISION, EVENTS, FLOW, OVERRIDE, SK, SYNC, TARGET, BusyError, Item
+from signalbox.store import DECISION, EVENTS, FLOW, OVERRIDE, SK, SYNC, TARGET, BusyError, Item, event_sync, flow_sync
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def get_event(name: str) -> Response[str]:
     if declared is None:
         raise no_such("event", name)
     items = EventItems(declared, store.item(DECISION, name), store.item(OVERRIDE, name))
-    return _answer_unless_current(items.etag(), lambda: event_resource(items, store.item(SYNC, f"event#{name}")))
+    return _answer_unless_current(items.etag(), lambda: event_resource(items, store.item(SYNC, event_sync(name))))
 
 
 @app.get("/flows")
@@ -77,7 +77,7 @@ def get_flow(name: str) -> Response[str]:
     item = store.item(FLOW, name) if ID.fullmatch(name) else None
     if item is None:
         raise no_such("flow", name)
-    return _answer_unless_current(flow_etag(item), lambda: flow_resource(item, store.item(SYNC, f"flow#{name}")))
+    return _answer_unless_current(flow_etag(item), lambda: flow_resource(item, store.item(SYNC, flow_sync(name))))
 
 
 @app.post("/route/<name>")
@@ -215,9 +215,9 @@ def _who() -> str:
 def _flow_resources(store: EventStore, items: list[Item]) -> Iterable[dict[str, Any]]:
     if not items:
         return
-    sync = {item[SK]: item for item in store.between(SYNC, f"flow#{items[0][SK]}", f"flow#{items[-1][SK]}")}
+    sync = {item[SK]: item for item in store.between(SYNC, flow_sync(items[0][SK]), flow_sync(items[-1][SK]))}
     for item in items:
-        yield flow_resource(item, sync.get(f"flow#{item[SK]}"))
+        yield flow_resource(item, sync.get(flow_sync(item[SK])))
 
 
 def _resources(store: EventStore, events: list[Item]) -> Iterable[dict[str, Any]]:
@@ -226,11 +226,11 @@ def _resources(store: EventStore, events: list[Item]) -> Iterable[dict[str, Any]
     first, last = events[0][SK], events[-1][SK]
     decisions = {item[SK]: item for item in store.between(DECISION, first, last)}
     overrides = {item[SK]: item for item in store.between(OVERRIDE, first, last)}
-    sync = {item[SK]: item for item in store.between(SYNC, f"event#{first}", f"event#{last}")}
+    sync = {item[SK]: item for item in store.between(SYNC, event_sync(first), event_sync(last))}
     for event in events:
         name = event[SK]
         items = EventItems(event, decisions.get(name), overrides.get(name))
-        yield event_resource(items, sync.get(f"event#{name}"))
+        yield event_resource(items, sync.get(event_sync(name)))
 
 
 def _answer_page(partition: str, resources: Callable[[list[Item]], Iterable[dict[str, Any]]]) -> Response[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from signalbox.effective import effective_config, override_from_item
 from signalbox.flow_edits import flow_version
 from signalbox.overrides import EventItems
-from signalbox.store import ACTIVE, CREATING, ORIGIN_API, SK, declared_config
+from signalbox.store import ACTIVE, CREATING, SK, declared_config, is_of_api
 
 
 def event_resource(items: EventItems, sync: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def flow_resource(item: Mapping[str, Any], sync: Mapping[str, Any] | None) -> di
     malformed.
     """
     flow = {"id": item[SK], "origin": item["Origin"], "definition": json.loads(item["Data"])}
-    if item["Origin"] != ORIGIN_API:
+    if not is_of_api(item):
         return {**flow, "state": ACTIVE}
     flow |= {"revision": item["Revision"], "at": item["EditedAt"], "by": item["EditedBy"]}
     if sync is None or sync["Version"] != flow_version(item):

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "enable": ("signalbox.cli.edits:enable", "Switch a route on."),
     "history": ("signalbox.cli.edits:history", "Every accepted edit of an event."),
     "revert": ("signalbox.cli.edits:revert", "Go back to what an event's routes were after an edit."),
+    "restore": ("signalbox.cli.edits:restore", "Bring back the edits and flows that release has saved."),
     "pull": ("signalbox.cli.pull:pull", "Write run-time edits back into the definition files."),
     "sync": ("signalbox.cli.control:sync", "Reconcile now."),
     "freeze": ("signalbox.cli.control:freeze", "Stop the reconciler, for an incident."),

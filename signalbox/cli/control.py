@@ -11,11 +11,14 @@ from typing import Any
 import click
 
 from signalbox.cli.stack import Stack, read_stack, stack_options
+from signalbox.effective import LIVE_EDITS, stored
 from signalbox.names import physical
 from signalbox.reconcile.difference import owner
-from signalbox.store import CONTROL, FLOW, FREEZE, ORIGIN_API, OVERRIDE, RELEASE, control_item
+from signalbox.store import CONTROL, FREEZE, RELEASE, StoreSnapshot, control_item, is_of_api
 
 RECONCILER = "rule_sync"
+LONGEST_SECONDS = 900
+"""Lambda's limit: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 BUSY_SECONDS = 60
 """How long a command waits for its turn with the reconciler."""
 RELEASE_SECONDS = 60
@@ -85,21 +88,36 @@ def release(stack_name: str | None, config_file: Path | None, save: Path | None)
     of the bus, or stay behind. From now on the reconciler keeps the bus empty, and events are routed nowhere: `thaw`
     takes it back.
     """
+    from signalbox.aws.store import read_store
+
     stack = read_stack(stack_name, config_file)
     with _talking():
         store = _store(stack)
         _refuse_protected(stack)
         if store.get(CONTROL, FREEZE) is not None:
             raise click.ClickException("the reconciler is frozen; fix: python -m signalbox thaw, then release")
-        edits = [item for item in store.partition(OVERRIDE) if item["Routes"] != "{}"]
-        flows = [item for item in store.partition(FLOW) if item["Origin"] == ORIGIN_API]
+        made = made_at_run_time(read_store(stack.session().client("dynamodb"), stack.store))
+        edits, flows = made["edits"], made["flows"]
         file = save or Path(f"{stack.name}-edits.json")
         if edits or flows:
-            file.write_text(json.dumps([*edits, *flows], indent=2, ensure_ascii=False))
+            file.write_text(json.dumps(made, indent=2, ensure_ascii=False))
             click.echo(f"{len(edits)} events have run-time edits, {len(flows)} flows were made so; saved to {file}")
+            click.echo(f"after the next pulumi up, `python -m signalbox restore {file}` brings them back")
         store.put(control_item(RELEASE, at=_now(), by=_caller(stack)))
         _wait_until_empty(stack)
     click.echo("the bus holds no rule of ours, and no flow made at run time has a machine; next: pulumi destroy")
+
+
+def made_at_run_time(store: StoreSnapshot) -> dict[str, Any]:
+    """What the definitions do not say: `edits`, the routes' configs by event and route (None: deleted), and `flows`,
+    the definitions by id. `restore` posts them."""
+    edits: dict[str, dict[str, Any]] = {}
+    for event_id in sorted(store.overrides):
+        routes = stored(event_id, store)
+        if live := {name: routes[name].config for name in routes if routes[name].outcome in LIVE_EDITS}:
+            edits[event_id] = live
+    flows = {name: json.loads(item["Data"]) for name, item in store.flows.items() if is_of_api(item)}
+    return {"edits": edits, "flows": flows}
 
 
 def _refuse_protected(stack: Stack) -> None:
@@ -135,13 +153,20 @@ def _because(word: Mapping[str, Any]) -> str:
 def _reconcile(stack: Stack) -> dict[str, Any]:
     """Run the reconciler, wait for it, and give its report."""
     name = physical(stack.name, RECONCILER)
-    answer = _invoke(stack.session().client("lambda"), name)
+    answer = _invoke(stack.session().client("lambda", config=_patient()), name)
     content = json.loads(answer["Payload"].read() or b"null")
     if "FunctionError" in answer:
         raise click.ClickException(
             f"the reconciler failed: {content.get('errorMessage', content)}; see the log group /aws/lambda/{name}"
         )
     return content
+
+
+def _patient() -> Any:
+    """A pass is waited for as long as Lambda lets it run: another that is asked for meanwhile would be turned away."""
+    from botocore.config import Config
+
+    return Config(read_timeout=LONGEST_SECONDS, retries={"total_max_attempts": 1})
 
 
 def _invoke(client: Any, name: str) -> dict[str, Any]:

@@ -125,6 +125,59 @@ def revert(
     _post(api, event, found[revision], api.get("event", event).etag)
 
 
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_api_options
+def restore(file: Path, stack_name: str | None, config_file: Path | None, url: str | None, token: str | None) -> None:
+    """Make the run-time edits and flows in FILE, which `release` has saved, once more.
+
+    Flows first, as routes may send to them. Each is checked as any other; what is refused is told, stops nothing else,
+    and can be restored again. What is live already is left as it is.
+    """
+    edits, flows = _saved(file)
+    api = _api(stack_name, config_file, url, token)
+    refused = 0
+    for flow_id, definition in flows.items():
+        refused += not _told(f"flow {flow_id}", lambda body=definition | {"id": flow_id}: api.post("flow", body=body))
+    for event, routes in edits.items():
+        refused += not _told(event, lambda event=event, routes=routes: _put_back(api, event, routes))
+    if refused:
+        said = f"{refused} of {len(flows) + len(edits)} were refused"
+        raise click.ClickException(f"{said}; fix: mend {file}, or the definitions, and restore again")
+
+
+def _saved(file: Path) -> tuple[dict[str, Routes], dict[str, Routes]]:
+    try:
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        edits, flows = saved["edits"], saved["flows"]
+        if all(isinstance(each, dict) for each in (edits, flows, *edits.values(), *flows.values())):
+            return edits, flows
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise click.ClickException(
+        f"{file} is not what `python -m signalbox release` saves; allowed: "
+        '{"edits": {EVENT: {ROUTE: config or null}}, "flows": {FLOW: definition}}'
+    )
+
+
+def _told(what: str, post: Callable[[], Any]) -> bool:
+    try:
+        post()
+    except ApiError as error:
+        click.echo(f"{what}: {error.message}", err=True)
+        return False
+    click.echo(f"{what}: restored")
+    return True
+
+
+def _put_back(api: Api, event: str, saved: Routes) -> None:
+    answer = api.get("event", event)
+    routes = {**answer.body["routes"], **saved}
+    wanted = {name: config for name, config in routes.items() if config is not None}
+    if wanted != answer.body["routes"]:
+        api.post("route", event, body=wanted, if_match=answer.etag)
+
+
 def _named(route_id: str) -> tuple[str, str]:
     event, _, name = route_id.partition("/")
     if not event or not name or "/" in name:

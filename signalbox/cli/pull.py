@@ -10,11 +10,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from signalbox.cli.stack import Stack, read_stack, stack_options
-from signalbox.effective import EffectiveRoute, stored
-from signalbox.store import ORIGIN_API, StoreSnapshot
+from signalbox.effective import LIVE_EDITS, EffectiveRoute, stored
+from signalbox.store import StoreSnapshot, is_of_api
 
-TAKEN = ("kept", "settled", "conflict")
-"""Outcomes of edits that are live and that the definitions do not say."""
 INDENT = 2
 
 
@@ -39,7 +37,7 @@ def pull(stack_name: str | None, config_file: Path | None, dry_run: bool) -> Non
     except StoreError as error:
         raise click.ClickException(str(error)) from error
     written = _pull(stack, store, dry_run=dry_run)
-    if flows := sorted(name for name, item in store.flows.items() if item.get("Origin") == ORIGIN_API):
+    if flows := sorted(name for name, item in store.flows.items() if is_of_api(item)):
         # A deploy cannot take them over: their items are the API's.
         click.echo(f"flows made at run time stay as they are: {', '.join(flows)} (docs/run-time-edits.md)")
     if not written:
@@ -55,7 +53,7 @@ def _pull(stack: Stack, store: StoreSnapshot, *, dry_run: bool) -> list[tuple[st
     written: list[tuple[str, str]] = []
     missing: list[str] = []
     for event_id in sorted(store.overrides):
-        edits = {name: each for name, each in stored(event_id, store).items() if each.outcome in TAKEN}
+        edits = {name: each for name, each in stored(event_id, store).items() if each.outcome in LIVE_EDITS}
         if not edits:
             continue
         file = stack.mappings / "events" / f"{event_id}.yaml"

@@ -21,7 +21,7 @@ from signalbox.reconcile.machines import DELETING, Plant, UnusableError, wanted_
 from signalbox.reconcile.machines import owner as owner_of_machine
 from signalbox.reconcile.ports import CallError, pages
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
-from signalbox.store import FREEZE, ORIGIN_API, RELEASE, Item, StoreSnapshot, declared_config
+from signalbox.store import FREEZE, RELEASE, Item, StoreSnapshot, declared_config, is_of_api
 
 AGREE = "in step"
 
@@ -129,7 +129,7 @@ def flow_rows(
     """A row for every flow that is declared, stored, or has a state machine of ours; `machines` by flow."""
     for flow_id in sorted({*definitions.flows, *store.flows, *machines}):
         item, live = store.flows.get(flow_id), machines.get(flow_id)
-        if item is not None and item.get("Origin") == ORIGIN_API:
+        if item is not None and is_of_api(item):
             made = f"made by {item['EditedBy']} on {item['EditedAt'][:10]}"
             said = [_definitions(definitions.flows.get(flow_id), None), made, _run_time(item, store, live, names)]
         else:

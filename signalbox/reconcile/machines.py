@@ -25,6 +25,7 @@ from signalbox.store import (
     ACTIVE,
     CREATING,
     FLOW_FAILED,
+    FLOW_SYNC,
     ORIGIN_API,
     RELEASE,
     SK,
@@ -32,7 +33,9 @@ from signalbox.store import (
     Item,
     StoreSnapshot,
     event_from_item,
+    flow_sync,
     flow_sync_item,
+    is_of_api,
 )
 
 LOOKS = 3
@@ -121,7 +124,7 @@ def run_time_flows(store: StoreSnapshot) -> dict[str, Item]:
     """The flows that the API made and that must have machines; released, none must."""
     if RELEASE in store.control:
         return {}
-    return {flow_id: item for flow_id, item in store.flows.items() if item.get("Origin") == ORIGIN_API}
+    return {flow_id: item for flow_id, item in store.flows.items() if is_of_api(item)}
 
 
 Note = dict[str, str]
@@ -142,7 +145,8 @@ class MachinePass:
         self._snapshot = snapshot
         self._now = now
         self._flows = run_time_flows(snapshot)
-        self._last = {sk.removeprefix(_PREFIX): _note(i) for sk, i in snapshot.sync.items() if sk.startswith(_PREFIX)}
+        notes = {sk: item for sk, item in snapshot.sync.items() if sk.startswith(FLOW_SYNC)}
+        self._last = {sk.removeprefix(FLOW_SYNC): _note(item) for sk, item in notes.items()}
         # What was noted of a flow stands until the flow has been looked at.
         self.notes: dict[str, Note] = dict(self._last)
         self.repaired: list[str] = []
@@ -208,10 +212,10 @@ class MachinePass:
     def tell(self) -> None:
         """Writes the `sync` items that say something new, and takes away those of flows that are no more."""
         for flow_id in sorted({*self._last, *self.notes} - (self._forgotten - self.notes.keys())):
-            was = None if flow_id in self._forgotten else self._snapshot.sync.get(f"{_PREFIX}{flow_id}")
+            was = None if flow_id in self._forgotten else self._snapshot.sync.get(flow_sync(flow_id))
             note = self.notes.get(flow_id)
             if note is None:
-                self._store.delete(SYNC, f"{_PREFIX}{flow_id}")
+                self._store.delete(SYNC, flow_sync(flow_id))
                 continue
             item = flow_sync_item(flow_id, at=self._now, **{"version": "", "state": "", **note})
             if was is None or {**item, "At": ""} != {**was, "At": ""}:
@@ -221,7 +225,7 @@ class MachinePass:
         """Takes back what was noted, before the machine goes: a run that dies in between must not leave a note by which
         the next, for which there may be such a flow again, takes the machine for there."""
         if flow_id in self._last:
-            self._store.delete(SYNC, f"{_PREFIX}{flow_id}")
+            self._store.delete(SYNC, flow_sync(flow_id))
             self._forgotten.add(flow_id)
 
     def _do(self, flow_id: str, wanted: WantedMachine) -> None:
@@ -293,7 +297,7 @@ class MachinePass:
         return found
 
     def _of_definitions(self) -> list[str]:
-        return [flow_id for flow_id, item in self._snapshot.flows.items() if item.get("Origin") != ORIGIN_API]
+        return [flow_id for flow_id, item in self._snapshot.flows.items() if not is_of_api(item)]
 
     def _noted(self, flow_id: str) -> str:
         """The digest of the machine that was last there."""
@@ -315,7 +319,6 @@ class _Done:
     there: bool | None = None
 
 
-_PREFIX = "flow#"
 _OLDER = "older"
 """In place of the digest of a machine that is ours and could not be changed."""
 _DELETED = "a state machine of that name is still being deleted; it is tried again"

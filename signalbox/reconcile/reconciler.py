@@ -21,7 +21,7 @@ from signalbox.reconcile.machines import MachinePass, Note, Plant
 from signalbox.reconcile.ports import Clock, Machines, Metrics, Rules, Store
 from signalbox.reconcile.routes import Job, Outcome, Routes
 from signalbox.reconcile.wanted import Bus, WantedEvent, wanted
-from signalbox.store import ACTIVE, FREEZE, IN_STEP, SK, SYNC, StoreSnapshot, sync_item
+from signalbox.store import ACTIVE, FREEZE, IN_STEP, SK, SYNC, StoreSnapshot, event_sync, sync_item
 
 ROUNDS = 5
 """How often a run starts over because the store changed meanwhile; after that, the next run goes on."""
@@ -184,7 +184,7 @@ class _Pass:
         self._store = store
         self._now = now
         self._events = wanted(store, bus)
-        self._last = {event_id: _entries(store.sync.get(f"event#{event_id}")) for event_id in self._event_ids()}
+        self._last = {event_id: _entries(store.sync.get(event_sync(event_id))) for event_id in self._event_ids()}
         # What was noted of a route stands until the route has been looked at.
         self._entries: dict[str, dict[str, Entry]] = {
             event_id: {name: {k: v for k, v in entry.items() if k != "outcome"} for name, entry in entries.items()}
@@ -293,7 +293,7 @@ class _Pass:
         for event_id in sorted({*self._event_ids(), *self._entries}):
             event = self._events.get(event_id, WantedEvent(event_id))
             entries = self._last[event_id] if event.error else self._entries.get(event_id, {})
-            was = self._store.sync.get(f"event#{event_id}")
+            was = self._store.sync.get(event_sync(event_id))
             if event_id not in self._store.events and not entries:
                 if was is not None:
                     self._notes.delete(SYNC, was[SK])

@@ -172,7 +172,25 @@ def test_hands_freezes_and_the_end_of_the_stack(park: Flows):
     # Nothing of it outlives the stack.
     save = park.mappings.parent / "edits.json"
     assert "2 flows were made so" in park.run("release", "--save", str(save))
-    assert {each["SK"] for each in json.loads(save.read_text())} == {"look-after", "later", "outage"}
+    saved = json.loads(save.read_text())
+    assert saved["flows"].keys() == {"look-after", "later"}
+    assert saved["edits"].keys() == {"outage"}
+    assert park.machines() == set()
+
+    # What was saved can be made once more. What is refused stops nothing else, and is told.
+    park.run("thaw")
+    park.edit("outage", lambda routes: routes.pop("look-after"))
+    park.delete("look-after")
+    park.delete("later")
+    until(lambda: park.machines() == set())
+    save.write_text(json.dumps(saved | {"flows": saved["flows"] | {"bad": {"steps": 1}}}))
+    assert "flow bad" in park.run("restore", str(save), code=1)
+    until(lambda: park.state("look-after") == "active" and park.detail("outage.look-after") is not None)
+    assert len(park.requests(EMERGENCY)) == 1
+    save.write_text(json.dumps(saved))
+    assert "outage: restored" in park.run("restore", str(save))
+    park.run("release", "--save", str(save))
+    assert json.loads(save.read_text()) == saved
     assert park.machines() == set()
     park.sandbox.pulumi("destroy", "--yes", "--skip-preview")
     assert left_over(park.sandbox) == {}

@@ -19,7 +19,7 @@ def read(**config: str) -> Settings:
 def test_every_key_is_typed_described_and_has_the_programs_default():
     declared = {key.removeprefix("signalbox:"): value for key, value in PROJECT["config"].items()}
     assert set(declared) == set(SCHEMA)
-    for key, value in declared.items():
+    for value in declared.values():
         assert value["type"]
         assert value["description"]
     defaults = {
