@@ -14,7 +14,7 @@ from signalbox.classic import feed_name
 
 @dataclass(frozen=True, slots=True)
 class FeedsArgs:
-    """`feeds` are canonical patterns by the name or ARN of a foreign bus, as `classic.feeds` gives them."""
+    """`feeds` are canonical patterns by the name of a foreign bus, as `classic.feeds` gives them."""
 
     stack: str
     feeds: Mapping[str, str]

@@ -29,9 +29,8 @@ class Scope:
         return self.arn("events", f"rule/{self.name}/*")
 
     def foreign_rule_arn(self, bus: str, rule: str) -> str:
-        """The ARN of a rule on another bus of this account, by the bus's name or ARN."""
-        name = bus.rpartition("event-bus/")[2]
-        return self.arn("events", f"rule/{rule}" if name == DEFAULT_BUS else f"rule/{name}/{rule}")
+        """The ARN of a rule on another bus of this account, by the bus's name."""
+        return self.arn("events", f"rule/{rule}" if bus == DEFAULT_BUS else f"rule/{bus}/{rule}")
 
     def function_arn(self, function: str) -> str:
         """The ARN of one of our functions, by its folder's name."""

@@ -22,7 +22,8 @@ RETENTION_DAYS = (
 )
 
 SCHEMA: dict[str, dict[str, Any]] = {
-    "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$"},
+    # No bus can be made as "default": https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateEventBus.html
+    "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,32}$", "not": {"const": "default"}},
     "mappings": {"type": "string", "minLength": 1},
     "source": {"type": "string", "maxLength": 256},
     "architecture": {"enum": list(ARCHITECTURES)},
@@ -33,15 +34,21 @@ SCHEMA: dict[str, dict[str, Any]] = {
     "deletion-protection": {"type": "boolean"},
     "conflicts": {"type": "object"},
     "store": {"enum": ["read", "offline"]},
-    "topics": {"type": "object", "additionalProperties": ARN},
-    "subscriptions": {"type": "object", "additionalProperties": {"type": "array", "items": EMAIL_OR_PHONE}},
+    "topics": {
+        "type": "object",
+        "additionalProperties": {"type": "string", "pattern": "^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"},
+    },
+    "subscriptions": {
+        "type": "object",
+        "additionalProperties": {"type": "array", "items": EMAIL_OR_PHONE, "uniqueItems": True},
+    },
     "api-auth": {
         "oneOf": [
             {"properties": {"type": {"const": "iam"}}, "additionalProperties": False},
             {
                 "properties": {
                     "type": {"const": "jwt"},
-                    "issuer": {"type": "string", "pattern": "^https://"},
+                    "issuer": {"type": "string", "pattern": "^https://[^/]"},
                     "audience": {"type": "array", "items": {"type": "string"}, "minItems": 1},
                 },
                 "required": ["type", "issuer", "audience"],
@@ -54,7 +61,7 @@ SCHEMA: dict[str, dict[str, Any]] = {
 """What each key may be; Pulumi.yaml says what it means. What may be in `conflicts`, `signalbox.conflicts` says."""
 
 
-class SettingsError(Exception):
+class SettingsError(pulumi.RunError):
     """The stack's configuration cannot be used; the text names every fault and the command that mends it."""
 
 
@@ -97,7 +104,7 @@ def read_settings(config: pulumi.Config, default_name: str) -> Settings:
         try:
             value = _read(config, key, schema)
         except pulumi.ConfigTypeError as error:
-            faults.append(f"{NAMESPACE}:{key}: {error}")
+            faults.append(f"{NAMESPACE}:{key}: {error}; fix: pulumi config set {NAMESPACE}:{key} <value>")
             continue
         if value is not None and not (key == "name" and value == ""):
             faults += _faults(key, schema, value)

@@ -155,7 +155,7 @@ def routed_flows(template: str) -> set[str]:
 
 
 def feeds(events: Iterable[Event]) -> dict[str, str]:
-    """What must be fetched from foreign buses: the canonical pattern of the feed rule, by bus name or ARN.
+    """What must be fetched from foreign buses: the canonical pattern of the feed rule, by the bus's name.
 
     Events of AWS services (sources `aws.…`) arrive on the account's default bus and nowhere else, those with a
     `from` on that bus. Each feed forwards just the sources that our events name.
@@ -164,20 +164,38 @@ def feeds(events: Iterable[Event]) -> dict[str, str]:
     sources: dict[str, list[Json]] = {}
     for event in events:
         for source in event.source:
-            bus = event.from_bus or (DEFAULT_BUS if _of_aws(source) else None)
+            bus = bus_name(event.from_bus) if event.from_bus else DEFAULT_BUS if of_aws(source) else None
             if bus is not None and source not in sources.setdefault(bus, []):
                 sources[bus].append(source)
     return {bus: canonical({"source": sorted(values, key=canonical)}) for bus, values in sorted(sources.items())}
 
 
-def _of_aws(source: Json) -> bool:
-    if isinstance(source, Mapping):
-        return any(isinstance(value, str) and value.startswith("aws.") for value in source.values())
-    return isinstance(source, str) and source.startswith("aws.")
+def bus_name(bus: str) -> str:
+    """The name of a bus of this account and region, by its name or its ARN."""
+    return bus.rpartition(":event-bus/")[2]
+
+
+def of_aws(source: Json) -> bool:
+    """Does a value or matcher of `source` take sources of AWS services, and none but theirs?"""
+    if isinstance(source, str):
+        return source.startswith(_AWS)
+    if not isinstance(source, Mapping) or len(source) != 1:
+        return False
+    ((operator, value),) = source.items()
+    if operator == "prefix" and isinstance(value, Mapping):
+        ((operator, value),) = value.items() or ((operator, None),)
+    if not isinstance(value, str):
+        return False
+    if operator == "equals-ignore-case":
+        return value.lower().startswith(_AWS)
+    return operator in ("prefix", "exactly", "wildcard") and value.startswith(_AWS)
+
+
+_AWS = "aws."
 
 
 def feed_name(stack: str, foreign_bus: str) -> str:
-    """The name of the feed rule on a foreign bus: `<stack>.feed.<hash of the bus>`."""
+    """The name of the feed rule on a foreign bus: `<stack>.feed.<hash of the bus's name>`."""
     return f"{stack}.feed.{digest(foreign_bus, 8)}"
 
 

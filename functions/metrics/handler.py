@@ -42,10 +42,16 @@ def handle(event: Any, context: Any) -> None:  # noqa: ARG001
 
 def data(event: Any, now: datetime) -> tuple[list[Point], list[Any]]:
     """A data point for each ride of the summary, at the time of the event, so that a repeat changes no average; and
-    the rides that CloudWatch would refuse, and the rest of their call with them."""
+    the rides that CloudWatch would refuse, and the rest of their call with them.
+
+    Raises RefusedRides where there is no list of rides.
+    """
     time = timestamp(event, now)
     points, refused = [], []
-    for ride in from_text(event["detail"]["msg"]):
+    rides = from_text(event["detail"]["msg"])
+    if not isinstance(rides, list):
+        raise RefusedRides(f"msg is no list of rides: {event['detail']['msg']!r:.200}")
+    for ride in rides:
         name, seconds = (ride.get("rideId"), _seconds(ride.get("wait"))) if isinstance(ride, dict) else (None, None)
         if not _is_dimension(name) or seconds is None:
             refused.append(ride)
@@ -81,7 +87,13 @@ def in_calls(points: Sequence[Point]) -> Iterator[list[Point]]:
 
 
 def _is_dimension(name: Any) -> bool:
-    return isinstance(name, str) and bool(name.strip()) and name.isascii() and len(name) <= RIDE_LENGTH
+    return (
+        isinstance(name, str)
+        and bool(name.strip())
+        and name.isascii()
+        and name.isprintable()
+        and len(name) <= RIDE_LENGTH
+    )
 
 
 def _seconds(minutes: Any) -> float | None:

@@ -115,13 +115,13 @@ def _target_problems(
                 yield from _log_template_problems(document)
     entry = registry.entries.get(target.name)
     fifo = entry is not None and entry.kind == "queue" and entry.fifo
-    if "message-group" in config and (kind != "queue" or (entry is not None and not fifo)):
+    if "message-group" in config and kind != "queue":
         yield document.problem(
             "target-message-group",
-            "only FIFO queues have message groups",
+            "only queues have message groups",
             ("message-group",),
             got=f"{kind}: {target.name}",
-            fix="remove it, or say `fifo: true` at the queue's destination",
+            fix="remove it",
         )
     if fifo and "message-group" not in config:
         yield document.problem(

@@ -285,6 +285,14 @@ def _mentions(value: Json, key: str) -> bool:
     return isinstance(value, list) and any(_mentions(inner, key) for inner in value)
 
 
+def _takes_aws(source: Json) -> bool:
+    """Does a matcher of `source` take one of some AWS services that send to every account?"""
+    pattern = {"source": [source]}
+    return not check(pattern) and any(
+        matches(pattern, {"source": name}) for name in ("aws.ec2", "aws.health", "aws.s3")
+    )
+
+
 def _feed_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:
     for event in definitions.events.values():
         partner = [source for source in event.source if _PARTNER in canonical(source)]
@@ -297,9 +305,24 @@ def _feed_problems(definitions: Definitions, sources: Sources) -> Iterator[Probl
                 fix="add `from: <name of the partner's event bus>`",
                 severity="warning",
             )
+        for source in event.source:
+            if event.from_bus is None and not classic.of_aws(source) and _takes_aws(source):
+                yield sources.events[event.id].problem(
+                    "event-aws",
+                    "it takes events of AWS services, too, but they are on the account's default bus and do not come",
+                    ("source",),
+                    got=canonical(source),
+                    fix="name those that are wanted (aws.…), or all that is on that bus by `from: default`; to have "
+                    'none, add {"anything-but": {"prefix": "aws."}}',
+                    severity="warning",
+                )
     for bus, pattern in classic.feeds(definitions.events.values()).items():
         if len(pattern.encode()) > classic.PATTERN_LENGTH:
-            first = next(each for each in definitions.events.values() if each.from_bus in (bus, None))
+            first = next(
+                each
+                for each in definitions.events.values()
+                if not each.from_bus or classic.bus_name(each.from_bus) == bus
+            )
             yield sources.events[first.id].problem(
                 "feed-pattern-length",
                 f"the rule on {bus} that brings events to our bus would have too long a pattern",

@@ -9,6 +9,7 @@ Limits: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGui
 
 import base64
 import gzip
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -91,7 +92,7 @@ def unpack(body: str, attributes: Mapping[str, Mapping[str, Any]]) -> Any:
             if packed:
                 try:
                     document[key] = from_text(gzip.decompress(packed).decode())
-                except (OSError, EOFError) as error:
+                except (OSError, EOFError, zlib.error) as error:
                     raise ValueError(f"attribute {key}: {error}") from error
     return document
 

@@ -19,12 +19,15 @@ def is_batch(event: Any) -> bool:
 
 
 def each(event: Mapping[str, Any], handle: Callable[[Mapping[str, Any]], None]) -> dict[str, Any]:
-    """`handle` each record of the batch; what it could not do (CallError) is reported, so that SQS shows it again."""
+    """`handle` each record of the batch; what fails is reported, so that SQS shows it again."""
     failures = []
     for record in event["Records"]:
         try:
             handle(record)
         except CallError as error:
             logger.warning("message %s goes back to its queue: %s", record["messageId"], error)
+            failures.append({"itemIdentifier": record["messageId"]})
+        except Exception:  # a message on which our own code fails must not take its neighbours with it
+            logger.exception("message %s goes back to its queue", record["messageId"])
             failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}

@@ -96,6 +96,7 @@ _SETTINGS = (
     "treatMissingData",
     "unit",
 )
+_OF_ONE_METRIC = ("metricName", "namespace", "period", "statistic", "unit")
 
 
 def _dimensions(values: dict[str, str] | None) -> list[dict[str, str]]:
@@ -141,7 +142,7 @@ def _create_alarm(context: Context, new: Props) -> Created:
     return Created(new["name"])
 
 
-def _read_alarm(context: Context, id_: str, state: Props) -> Props | None:  # noqa: ARG001
+def _read_alarm(context: Context, id_: str, state: Props) -> Props | None:
     alarms = context.client("cloudwatch").describe_alarms(AlarmNames=[id_], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
     if not alarms:
         return None
@@ -150,12 +151,16 @@ def _read_alarm(context: Context, id_: str, state: Props) -> Props | None:  # no
         key: value for key, value in found.items() if value not in ("", []) and key not in ("Dimensions", "Metrics")
     }
     settings = camel(ALARM.inputs, present, **_OTHER)
+    queries = [_queried(query) for query in found.get("Metrics", [])]
+    if not queries and (queries := state.get("metricQueries") or []):
+        # The emulator keeps no queries, and says what an alarm without any would have.
+        settings = {key: value for key, value in settings.items() if key not in _OF_ONE_METRIC}
     return {
         **{key: settings.get(key) for key in _SETTINGS},
         "arn": found["AlarmArn"],
         "name": found["AlarmName"],
         "dimensions": {each["Name"]: each["Value"] for each in found.get("Dimensions", [])} or None,
-        "metricQueries": [_queried(query) for query in found.get("Metrics", [])] or None,
+        "metricQueries": queries or None,
         "treatMissingData": found.get("TreatMissingData") or "missing",
     }
 

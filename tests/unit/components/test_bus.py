@@ -33,7 +33,9 @@ def test_a_topic_that_starts_a_function_may_write_to_undelivered_what_it_cannot_
 
 
 def test_queues_keep_messages_as_long_as_sqs_can_and_are_encrypted():
-    for queue in bus().of("Queue"):
+    queues = bus().of("Queue")
+    assert len(queues) == 2
+    for queue in queues:
         assert queue.inputs["messageRetentionSeconds"] == 14 * 86_400
         assert queue.inputs["sqsManagedSseEnabled"] is True
 

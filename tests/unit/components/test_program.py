@@ -147,7 +147,26 @@ def test_statements_name_no_wildcard_resource_but_where_aws_has_no_other():
 
 
 def test_every_log_group_has_a_retention():
-    assert all(each.inputs["retentionInDays"] > 0 for each in program().of("LogGroup"))
+    groups = program().of("LogGroup")
+    assert len(groups) > 5
+    assert all(each.inputs["retentionInDays"] > 0 for each in groups)
+
+
+def test_alarms_on_rules_ask_for_metrics_that_eventbridge_makes():
+    # It makes them for each rule of a custom bus, with both dimensions; of the bus alone there are none.
+    asked = {
+        each.inputs["name"]: each.inputs["metricQueries"][0]["expression"]
+        for each in program().of("MetricAlarm")
+        if "metricQueries" in each.inputs
+    }
+    assert asked == {
+        "park-dev-failed-invocations": 'SELECT SUM(FailedInvocations) FROM "AWS/Events" '
+        "WHERE EventBusName = 'park-dev'",
+        "park-dev-lost": 'SELECT SUM(InvocationsFailedToBeSentToDlq) FROM "AWS/Events" '
+        "WHERE EventBusName = 'park-dev'",
+    }
+    watched = {each.inputs.get("namespace") for each in program().of("MetricAlarm")}
+    assert "AWS/Events" not in watched
 
 
 def test_no_api_route_is_open():

@@ -64,6 +64,12 @@ def test_1001_rides_are_two_calls_with_every_ride_once() -> None:
     assert max(len(json.dumps(call, default=str)) for call in calls) < 1_000_000
 
 
+@pytest.mark.parametrize("msg", ["5", "null", "{}", '"x"'])
+def test_a_summary_without_a_list_of_rides_says_so(msg: str) -> None:
+    with pytest.raises(handler.RefusedRides, match="no list of rides"):
+        handler.data({**event([]), "detail": {"type": "summary", "msg": msg}}, NOW)
+
+
 def test_no_rides_are_no_call() -> None:
     assert list(handler.in_calls([])) == []
 
@@ -72,7 +78,7 @@ def test_no_rides_are_no_call() -> None:
     "broken",
     [
         *(None, 3, {}, ride(2, None), ride(2, "5"), ride(2, True), ride(2, 1e308)),
-        *({"rideId": name, "wait": 1} for name in ("é", " ", "x" * 1_025, 5)),
+        *({"rideId": name, "wait": 1} for name in ("é", " ", "x\n", "\x01", "x" * 1_025, 5)),
     ],
     ids=lambda value: str(value)[:30],
 )

@@ -15,6 +15,7 @@ from lambda_fakes import Clock, Context, Dynamo, Lambdas, Sqs, States, error, st
 
 from functions.router import handler
 from signalbox.model import Event
+from signalbox.runtime import sqs_batch
 from signalbox.runtime.errors import CallError
 from signalbox.runtime.queues import MAX_DELAY_SECONDS
 from signalbox.runtime.router import ATTEMPTS, DENIED_ATTEMPTS, execution_name, parse
@@ -338,6 +339,18 @@ def test_of_a_batch_exactly_the_messages_that_no_queue_takes_come_back(world: Wo
     answer = world.handle(batch)
     assert {each["itemIdentifier"] for each in answer["batchItemFailures"]} == failing
     assert len(world.lambdas.invoked) == 3 - len(failing)
+
+
+def test_a_message_on_which_our_own_code_fails_takes_no_neighbour_with_it() -> None:
+    def handle(record: Any) -> None:
+        seen.append(record["messageId"])
+        if record["messageId"] == "1":
+            raise ZeroDivisionError
+
+    seen: list[str] = []
+    batch = {"Records": [{"messageId": str(index)} for index in range(3)]}
+    assert sqs_batch.each(batch, handle) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert seen == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", "NaN", '"text"'])
