@@ -1,6 +1,9 @@
 PYTHON := .venv/bin/python
 
-.PHONY: up down test check bench conformance simulate permissions
+.PHONY: help up down test check bench conformance simulate permissions
+
+help: ## these lines
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 up: .venv/ready ## the theme park in the sandbox: emulator, pulumi up, a message, what each route received
 	$(PYTHON) -m sandbox up
@@ -15,7 +18,7 @@ check: .venv/ready ## style and types
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright
 
 bench: .venv/ready ## what is measured, and how: benchmarks/README.md
-	for each in check patterns imports router flows edits; do $(PYTHON) -m benchmarks.$$each || exit 1; done
+	for each in check patterns imports router flows edits memory; do $(PYTHON) -m benchmarks.$$each || exit 1; done
 
 conformance: .venv/ready ## ask the reference matcher again (needs Java and Maven), then 100,000 generated pairs
 	$(PYTHON) -m tests.conformance record && $(PYTHON) -m tests.conformance fuzz --pairs 100000

@@ -47,8 +47,9 @@ def settle_rules(
     items: Sequence[aws.dynamodb.TableItem],
     written: Sequence[pulumi.Output[Any]],
 ) -> None:
-    """When all of `items` and of `written` is, and before the engine deletes anything: rules that change are made what
-    the store says. The program does not end before, and the engine deletes when it has.
+    """Make rules that change what the store says, once all of `items` and `written` are written.
+
+    The program ends after that only, and the engine deletes nothing before the program has ended.
 
     What cannot be made so ends the `up` with a pulumi.RunError.
     """

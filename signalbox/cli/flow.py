@@ -21,10 +21,10 @@ flow.add_command(run)
 
 @flow.command(name="compile")
 @click.argument("flow_id", metavar="ID")
-@click.option("--stack", default=EXAMPLE.stack, show_default=True, help="Name of the stack, as signalbox:name.")
-@click.option("--region", default=EXAMPLE.region, show_default=True)
-@click.option("--account", default=EXAMPLE.account, show_default=True)
-@click.option("--partition", default=EXAMPLE.partition, show_default=True)
+@click.option("--name", "stack", default=EXAMPLE.stack, show_default=True, help="The stack's signalbox:name.")
+@click.option("--region", default=EXAMPLE.region, show_default=True, help="The AWS region that its ARNs name.")
+@click.option("--account", default=EXAMPLE.account, show_default=True, help="The AWS account that its ARNs name.")
+@click.option("--partition", default=EXAMPLE.partition, show_default=True, help="aws, aws-cn, aws-us-gov, …")
 @mappings_option
 def compile_(
     flow_id: str,

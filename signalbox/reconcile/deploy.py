@@ -57,10 +57,11 @@ def settle(
     `items` are those that the engine takes for written. One that is another in the store is written first: a deploy
     that died may have written it without the engine's knowing.
 
-    What the store says then, where an update of chosen resources has written a part of the plan only. Of a route that
-    was edited since the plan was made, the engine goes on to take away what the plan does not have, and nothing might
-    be left: it only gets the targets that the plan has, and the edit is the reconciler's. In the end it is noted in the
-    store for which items the rules are right, by which the next deploy knows that this one did not die. Raises
+    It goes by what the store says then, not by the plan: an update of chosen resources (`--target`) has written only a
+    part of the plan. A route that was edited since the plan was made only gets the plan's targets besides its own: the
+    engine goes on to take away what the plan does not have, and nothing might be left; the edit itself is the
+    reconciler's. In the end the store is told for which items the rules are right, so that the next deploy knows that
+    this one did not die. Raises
     RulesError when the bus cannot be listed, and StoreError.
     """
     snapshot = store.snapshot()

@@ -34,7 +34,7 @@ def run(mappings: Path, *arguments: str):
 
 
 def test_compile_prints_the_state_machine_of_the_stack(mappings: Path) -> None:
-    result = run(mappings, "compile", "good", "--stack", "park", "--region", "eu-north-1")
+    result = run(mappings, "compile", "good", "--name", "park", "--region", "eu-north-1")
     assert result.exit_code == 0, result.output
     steps = json.loads(result.stdout)["States"]["(steps)"]["Branches"][0]["States"]
     assert steps["look"]["Arguments"]["FunctionName"] == "arn:aws:lambda:eu-north-1:000000000000:function:park-look-up"
