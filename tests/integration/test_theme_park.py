@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from sandbox.places import DATA
-from sandbox.received import Received, read, wait_until_quiet
+from sandbox.received import Received, Record, read, wait_until_quiet
 from sandbox.stack import Sandbox
 from signalbox.aws.metrics import NAMESPACE
 
@@ -35,7 +35,7 @@ def park(park: Sandbox) -> Sandbox:
     return park
 
 
-def metrics_of(received: Received) -> list[dict[str, Any]]:
+def metrics_of(received: Received) -> list[Record]:
     """All but the reconciler's own, which its schedule may make at any time."""
     return [each for each in received.of("metric") if each["namespace"] != NAMESPACE]
 
