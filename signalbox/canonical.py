@@ -43,6 +43,11 @@ def _written(value: Any) -> str:
     raise TypeError(type_error.format(type(value).__name__))
 
 
+def same(one: Any, other: Any) -> bool:
+    """Are both the same JSON value? Python's `==` takes 1 for true and 0 for false. Raises as `canonical`."""
+    return canonical(one) == canonical(other)
+
+
 def digest(value: Any, length: int = 16) -> str:
     """The first `length` hex digits of the SHA-256 of `value` in canonical form."""
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()[:length]

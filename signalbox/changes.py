@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from signalbox.canonical import canonical
+from signalbox.canonical import canonical, same
 from signalbox.classic import pattern_of, schema_hash
 from signalbox.effective import effective_routes, stored
 from signalbox.model import Event, Retry, Route, Target, target_config
@@ -97,7 +97,7 @@ def _event_changes(before: Event | None, after: Event | None) -> Iterable[Change
 
 def _what(before: Event, old: Route, after: Event, new: Route) -> list[str]:
     what: list[str] = []
-    if pattern_of(before, old) != pattern_of(after, new):
+    if not same(pattern_of(before, old), pattern_of(after, new)):
         what.append("the pattern changes")
     old_targets = {(target.kind, target.name): target for target in old.targets}
     new_targets = {(target.kind, target.name): target for target in new.targets}
@@ -106,7 +106,7 @@ def _what(before: Event, old: Route, after: Event, new: Route) -> list[str]:
     if lost := [old_targets[key] for key in old_targets if key not in new_targets]:
         what.append(f"no longer goes to {_targets(lost)}")
     for key in new_targets:
-        if key in old_targets and target_config(old_targets[key]) != target_config(new_targets[key]):
+        if key in old_targets and not same(target_config(old_targets[key]), target_config(new_targets[key])):
             what.append(f"sends another input to {_targets([new_targets[key]])}")
     if old.enabled != new.enabled:
         what.append("is switched on" if new.enabled else "is switched off")

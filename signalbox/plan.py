@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from signalbox.canonical import digest
+from signalbox.canonical import digest, same
 from signalbox.classic import RULES_PER_BUS, rules_on_bus, too_many_at_once
 from signalbox.conflicts import Note, Policy, decide
 from signalbox.effective import (
@@ -158,7 +158,7 @@ def _changing(plans: Mapping[str, EventPlan], store: StoreSnapshot) -> Iterable[
         made = plans.get(event_id)
         routes = made.routes if made else {}
         before = effective_config(stored(event_id, store))
-        changed = {name for name in routes if before.get(name) != routes[name].config()}
+        changed = {name for name in routes if not same(before.get(name), routes[name].config())}
         declared_anew = store.events.get(event_id) != (event_item(made.event) if made else None)
         unsure = died or not _followed(event_id, store)
         if unsure or declared_anew or changed or before.keys() != routes.keys():

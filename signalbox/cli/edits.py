@@ -9,6 +9,7 @@ from typing import Any
 import click
 import yaml
 
+from signalbox.canonical import same
 from signalbox.cli.api import Api, ApiError
 from signalbox.cli.console import show_problems, show_table
 from signalbox.cli.stack import Stack, read_stack, stack_options
@@ -174,7 +175,7 @@ def _put_back(api: Api, event: str, saved: Routes) -> None:
     answer = api.get("event", event)
     routes = {**answer.body["routes"], **saved}
     wanted = {name: config for name, config in routes.items() if config is not None}
-    if wanted != answer.body["routes"]:
+    if not same(wanted, answer.body["routes"]):
         api.post("route", event, body=wanted, if_match=answer.etag)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from signalbox.canonical import same
 from signalbox.cli.console import counted, short, show_table
 from signalbox.cli.events_in import read_events
 from signalbox.cli.flow_at import flow_and_events
@@ -163,7 +164,7 @@ def _not_deployed(client: Any, arn: str, text: str) -> str:
         return "the flow is not deployed"
     if found["status"] != "ACTIVE":
         return "the deployed one is being deleted"
-    if json.loads(found["definition"]) != json.loads(text):
+    if not same(json.loads(found["definition"]), json.loads(text)):
         return "the deployed one is not what the definitions say"
     return "the deployed one is of the type Express, which keeps no history" if found["type"] == "EXPRESS" else ""
 

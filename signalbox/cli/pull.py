@@ -8,7 +8,9 @@ from typing import Any
 import click
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarbool import ScalarBoolean
 
+from signalbox.canonical import same
 from signalbox.cli.stack import Stack, read_stack, stack_options
 from signalbox.effective import LIVE_EDITS, EffectiveRoute, stored
 from signalbox.store import StoreSnapshot, is_of_api
@@ -117,10 +119,27 @@ def _merge(node: CommentedMap, config: Mapping[str, Any]) -> bool:
             changed = True
         elif isinstance(node[key], CommentedMap) and isinstance(value, Mapping):
             changed |= _merge(node[key], value)
-        elif node[key] != value:
+        elif not _says(node[key], value):
             node[key] = _items(node[key], value) if isinstance(node[key], CommentedSeq) else _node(value)
             changed = True
     return changed
+
+
+def _says(node: Any, value: Any) -> bool:
+    """Does `node` of a file say the JSON `value`?"""
+    try:
+        return same(_json(node), value)
+    except (TypeError, OverflowError):  # YAML has more than JSON: a date, .inf
+        return False
+
+
+def _json(node: Any) -> Any:
+    """`node` with booleans for what ruamel.yaml makes of a boolean that has an anchor: a kind of int."""
+    if isinstance(node, Mapping):
+        return {key: _json(each) for key, each in node.items()}
+    if isinstance(node, list):
+        return [_json(each) for each in node]
+    return bool(node) if isinstance(node, ScalarBoolean) else node
 
 
 def _items(old: CommentedSeq, value: Any) -> Any:
@@ -130,8 +149,7 @@ def _items(old: CommentedSeq, value: Any) -> Any:
         made.fa.set_block_style()
     if isinstance(made, CommentedSeq):
         for index, item in enumerate(made):
-            same = next((each for each in old if each == item), item)
-            made[index] = same
+            made[index] = next((each for each in old if _says(each, item)), item)
     return made
 
 

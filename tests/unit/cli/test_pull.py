@@ -70,6 +70,20 @@ def test_an_event_without_routes_gets_its_first():
     assert routes_of(text) == {"log": {"targets": [{"log-group": "all"}]}}
 
 
+@pytest.mark.parametrize(("was", "edited"), [("1", True), ("0", False), ("true", 1), ("false", 0)])
+def test_a_number_that_becomes_a_boolean_is_written(was, edited):
+    file = TEXT.replace("[Emergency]", f"[{was}]")
+    text, done = with_routes(file, {"call": kept({"pattern": {"type": [edited]}, "targets": [{"topic": "sms"}]})})
+    assert done == {"call": "changed"}
+    assert routes_of(text)["call"]["pattern"]["type"][0] is edited
+
+
+def test_a_boolean_with_an_anchor_is_one():
+    file = TEXT.replace("[Emergency]", "[&on true]")
+    edit = kept({"pattern": {"type": [True]}, "targets": [{"topic": "sms"}]})
+    assert with_routes(file, {"call": edit}) == (file, {})
+
+
 _VALUES = st.recursive(
     st.sampled_from(["on", "no", "2026-11-22", "1_000", "", " ", "- x", "# y", "a: b", "'", '"', "~", "é", "0o17"])
     | st.integers(-(2**53), 2**53)

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signalbox import canonical as module
-from signalbox.canonical import canonical
+from signalbox.canonical import canonical, same
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -50,3 +50,9 @@ def test_numbers_go_through_float64_and_keys_are_sorted(value: Any, text: str) -
 def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         canonical(value)
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (0, False), ([1], [True]), ({"a": [0]}, {"a": [False]})])
+def test_true_is_not_one(one: Any, other: Any) -> None:
+    assert not same(one, other)
+    assert same(one, json.loads(canonical(one)))

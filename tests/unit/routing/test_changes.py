@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,15 @@ def test_nothing_is_said_where_nothing_changes():
     same = {"a": {"pattern": {"type": ["Info"]}, **MAIL}}
     assert said(events(same), events(same)) == []
     assert summary(changes(events(same), events(same))) == "no route changes"
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, True), (0, False), (True, 1)])
+def test_a_number_that_becomes_a_boolean_is_a_change(old, new):
+    before = events({"a": {"pattern": {"x": [old]}, **MAIL}}, samples=({"x": old},))
+    after = events({"a": {"pattern": {"x": [new]}, **MAIL}}, samples=({"x": old},))
+    (change,) = changes(before, after)
+    assert (change.kind, change.what[0][:19]) == ("changed", "the pattern changes")
+    assert change.samples[0].endswith("is no longer taken")
 
 
 def test_a_changed_pattern_names_the_samples_that_go_elsewhere():

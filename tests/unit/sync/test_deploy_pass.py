@@ -85,6 +85,13 @@ def test_only_events_that_change_are_looked_at_and_what_is_right_is_not_written(
     assert stack.targets("other.a") == []
 
 
+def test_a_number_that_becomes_a_boolean_changes_its_route(stack):
+    numbers = event("outage", {"a": to("t1", pattern={"x": [1]}), "b": to("t2")})
+    assert settled(stack, planned(stack, numbers, OTHER)) == []
+    made = planned(stack, event("outage", {"a": to("t1", pattern={"x": [True]}), "b": to("t2")}), OTHER)
+    assert made.changing == {"outage": {"a"}}
+
+
 def test_an_event_that_the_store_has_never_heard_of_is_left_to_the_engine(stack):
     made = planned(stack, event("outage", {"a": to("t1"), "b": to("t2")}), OTHER, event("new", {"a": to("t1")}))
     assert made.changing == {}
