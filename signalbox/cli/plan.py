@@ -5,7 +5,6 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 
 import click
@@ -73,7 +72,8 @@ def _definitions(stack: Stack, mappings: Path, functions: Path, where: str) -> D
 
 
 def _checkout(stack: Stack, revision: str, folder: Path) -> tuple[Path, Path]:
-    """The mappings and the functions of a git revision, below `folder`."""
+    """The mappings and the functions of a git revision of the project, of which all is written below `folder`: a
+    Python file may read what is beside it."""
     if not stack.mappings.resolve().is_relative_to(stack.root.resolve()):
         raise click.ClickException(
             f"{stack.mappings} is outside {stack.root}, whose revisions --base compares; fix: leave --base away to "
@@ -84,12 +84,23 @@ def _checkout(stack: Stack, revision: str, folder: Path) -> tuple[Path, Path]:
     commit = _git(stack.root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
     if commit.returncode != 0:
         raise click.ClickException(f"git has no revision {revision}: {commit.stderr.decode().strip()}")
-    done = _git(stack.root, "archive", "--format=tar", commit.stdout.decode().strip(), "--", *parts)
+    packed, whole = folder / "revision.tar", folder / "revision"
+    done = _git(stack.root, "archive", "--format=tar", f"--output={packed}", commit.stdout.decode().strip())
     if done.returncode != 0:
-        raise click.ClickException(f"git has no {', '.join(parts)} at {revision}: {done.stderr.decode().strip()}")
-    with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / parts[0], folder / parts[1]
+        raise click.ClickException(f"git cannot archive {revision}: {done.stderr.decode().strip()}")
+    with tarfile.open(packed) as archive:
+        archive.extractall(whole, filter=_kept)
+    if not (whole / parts[0]).exists():
+        raise click.ClickException(f"git has no {parts[0]} at {revision}")
+    return whole / parts[0], whole / parts[1]
+
+
+def _kept(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """What is written of a revision: not a link that leads out of it, which may be anywhere in a project."""
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError:
+        return None
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

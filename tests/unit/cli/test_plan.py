@@ -30,16 +30,17 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
     (tmp_path / "mappings" / "destinations.yaml").write_text("mail: {kind: topic}\n")
     (tmp_path / "mappings" / "events" / "outage.yaml").write_text(EVENT)
-    for command in (
-        ["init", "-q"],
-        ["add", "."],
-        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "one"],
-    ):
-        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    commit(tmp_path)
     monkeypatch.chdir(tmp_path)
     for name in ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
+
+
+def commit(project: Path) -> None:
+    for command in (["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "one"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
 
 
 def plan(*args: str):
@@ -93,6 +94,30 @@ def test_a_revision_that_is_not_there_is_said(project):
     assert "nowhere" in done.output
 
 
+def test_what_a_python_file_reads_beside_it_is_of_the_revision_too(project):
+    (project / "dicts.py").write_text(
+        "import park\n"
+        "event_schemas = {'outage': {'source': park.SOURCE, 'schema': {}}}\n"
+        "routing_configs = {'outage': {'a': {'targets': [{'topic': 'mail'}]}}}\n"
+    )
+    (project / "park.py").write_text("SOURCE = 'park.rides'\n")
+    (project / "destinations.yaml").write_text("mail: {kind: topic}\n")
+    (project / "Pulumi.dev.yaml").write_text("config: {signalbox:mappings: dicts.py}\n")
+    (project / "elsewhere").symlink_to("/etc")
+    commit(project)
+    (project / "park.py").write_text("SOURCE = 'park.gates'\n")
+    done = plan("--base", "HEAD")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("1 route changed\noutage/a: the pattern changes")
+
+
+def test_definitions_that_a_revision_has_not_are_said(project):
+    (project / "mappings").rename(project / "moved")
+    (project / "Pulumi.dev.yaml").write_text("config: {signalbox:mappings: moved}\n")
+    done = plan("--base", "HEAD")
+    assert (done.exit_code, done.output) == (1, "Error: git has no moved at HEAD\n")
+
+
 def test_which_stack_is_asked_when_there_are_several(project):
     (project / "Pulumi.prod.yaml").write_text("config: {}\n")
     done = plan("--base", "HEAD")
@@ -135,8 +160,7 @@ def test_a_sample_that_cannot_be_matched_is_said(project):
     file = project / "mappings" / "events" / "outage.yaml"
     many = json.dumps([[{"b": n}, {"c": n}] for n in range(12_000)])
     file.write_text(file.read_text().replace("samples: [", f"samples: [{{a: {many}}}, "))
-    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t"]
-    subprocess.run([*git, "commit", "-qam", "two"], cwd=project, check=True)
+    commit(project)
     file.write_text(file.read_text().replace("{type: [Info]}", "{a: {b: [1], c: [2]}}"))
     done = plan("--base", "HEAD")
     assert done.exit_code == 0, done.output
