@@ -125,7 +125,7 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
     for note in made.notes:
         (pulumi.log.warn if note.severity == "warning" else pulumi.log.info)(str(note))
     _stop_on([*made.problems, *clashes(planned_rules(made, scope), live, scope.name)])
-    _say(changes(before, planned_events(made)))
+    _say(changes(before, planned_events(made), buses=False))
     return made
 
 

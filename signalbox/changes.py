@@ -9,55 +9,81 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from signalbox.canonical import canonical, same
-from signalbox.classic import pattern_of, schema_hash
+from signalbox.classic import feeds, pattern_of, schema_hash
 from signalbox.effective import effective_routes, stored
 from signalbox.model import Event, Retry, Route, Target, target_config
 from signalbox.patterns import EventError, Pattern, PatternError
 from signalbox.patterns import compile as compile_pattern
 from signalbox.plan import Plan
+from signalbox.problems import alike
+from signalbox.runtime.text import printable
 from signalbox.samples import sample_event
 from signalbox.store import StoreSnapshot, event_from_item
 
-Kind = Literal["added", "removed", "changed", "schema"]
+Kind = Literal["added", "removed", "changed", "schema", "bus"]
 
 SHOWN_SAMPLES = 5
 SHOWN_FIELDS = 2
 SHOWN_TEXT = 60
+SHOWN_PATTERN = 200
+SHOWN_TARGETS = 10
+SHOWN_BUS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of one route, or (`kind` schema) of one event. `samples` say which events go another way."""
+    """What becomes of one route, or (`kind` schema or bus) of one event.
+
+    `samples` say which events go another way; `patterns` are what the rule's pattern was and is, where it changes, as
+    canonical JSON text.
+    """
 
     kind: Kind
     route: str
     """`<event-id>/<route>`, or `<event-id>`."""
     what: tuple[str, ...]
     samples: tuple[str, ...] = field(default=())
+    patterns: tuple[str, str] | None = None
 
     def all_lines(self) -> list[str]:
-        """The change as text: a line that says what, and a line for each sample."""
-        return [f"{self.route}: {'; '.join(self.what)}", *(f"{self.route}: {sample}" for sample in self.samples)]
+        """The change as text: a line that says what, two for the patterns, and a line for each sample."""
+        return [f"{self.route}: {each}" for each in ("; ".join(self.what), *self.shown_patterns(), *self.samples)]
+
+    def shown_patterns(self) -> list[str]:
+        """What the pattern was and is, from a little before the place where they part."""
+        if self.patterns is None:
+            return []
+        was, now = self.patterns
+        start = max(0, alike(was, now) - SHOWN_PATTERN // 4)
+        return [f"the pattern {verb} {_from(start, text)}" for verb, text in (("was", was), ("is now", now))]
 
     def lines(self) -> list[str]:
         """The change as text, with the first few samples only."""
         more = len(self.samples) - SHOWN_SAMPLES
         said = [f"{self.route}: and {more} more samples"] if more > 0 else []
-        return [*self.all_lines()[: 1 + SHOWN_SAMPLES], *said]
+        return [*self.all_lines()[: len(self.all_lines()) - max(0, more)], *said]
 
     def as_dict(self) -> dict[str, Any]:
         """The change as JSON."""
-        return {"kind": self.kind, "route": self.route, "what": list(self.what), "samples": list(self.samples)}
+        patterns = {"patterns": dict(zip(("was", "now"), self.patterns, strict=True))} if self.patterns else {}
+        return {
+            "kind": self.kind,
+            "route": self.route,
+            "what": list(self.what),
+            "samples": list(self.samples),
+            **patterns,
+        }
 
 
-def changes(before: Mapping[str, Event], after: Mapping[str, Event]) -> list[Change]:
+def changes(before: Mapping[str, Event], after: Mapping[str, Event], *, buses: bool = True) -> list[Change]:
     """Every difference for routing between two states, sorted by event and route.
 
-    Samples are those of `after` (of `before` for an event that is gone): the store keeps none.
+    Samples are those of `after` (of `before` for an event that is gone): the store keeps none. Nor does it keep from
+    which bus events come: `buses` False does not look at that.
     """
     found: list[Change] = []
     for event_id in sorted({*before, *after}):
-        found += _event_changes(before.get(event_id), after.get(event_id))
+        found += _event_changes(before.get(event_id), after.get(event_id), buses=buses)
     return found
 
 
@@ -78,11 +104,13 @@ def planned_events(plan: Plan) -> dict[str, Event]:
     return {event_id: replace(each.event, routes=each.routes) for event_id, each in plan.events.items()}
 
 
-def _event_changes(before: Event | None, after: Event | None) -> Iterable[Change]:
+def _event_changes(before: Event | None, after: Event | None, *, buses: bool) -> Iterable[Change]:
     event = after or before
     assert event is not None
     if before and after and schema_hash(before.schema) != schema_hash(after.schema):
         yield Change("schema", event.id, ("the schema changes: events that do not fit it go to undelivered",))
+    if buses and before and after and before.from_bus != after.from_bus and _buses(before) != _buses(after):
+        yield Change("bus", event.id, (f"its events now come from {_buses(after)}, no longer from {_buses(before)}",))
     for name in sorted({*(before.routes if before else ()), *(after.routes if after else ())}):
         old = before.routes.get(name) if before else None
         new = after.routes.get(name) if after else None
@@ -92,12 +120,12 @@ def _event_changes(before: Event | None, after: Event | None) -> Iterable[Change
         elif new is None and old is not None:
             yield Change("removed", old.id, (f"removed; it went to {_targets(old.targets)}",), samples)
         elif old is not None and new is not None and before and after and (what := _what(before, old, after, new)):
-            yield Change("changed", new.id, tuple(what), samples)
+            yield Change("changed", new.id, tuple(what), samples, _patterns(before, old, after, new))
 
 
 def _what(before: Event, old: Route, after: Event, new: Route) -> list[str]:
     what: list[str] = []
-    if not same(pattern_of(before, old), pattern_of(after, new)):
+    if _patterns(before, old, after, new):
         what.append("the pattern changes")
     old_targets = {(target.kind, target.name): target for target in old.targets}
     new_targets = {(target.kind, target.name): target for target in new.targets}
@@ -113,6 +141,25 @@ def _what(before: Event, old: Route, after: Event, new: Route) -> list[str]:
     if old.retry != new.retry:
         what.append(f"is tried {_retry(new.retry)}, was {_retry(old.retry)}")
     return what
+
+
+def _patterns(before: Event, old: Route, after: Event, new: Route) -> tuple[str, str] | None:
+    """What changes of a rule's pattern, as it was and as it is now; None: nothing."""
+    was, now = pattern_of(before, old), pattern_of(after, new)
+    same_ = {key for key in was.keys() & now.keys() if same(was[key], now[key])}
+    if same_ == was.keys() | now.keys():
+        return None
+    left = [{key: value for key, value in each.items() if key not in same_} for each in (was, now)]
+    return canonical(left[0]), canonical(left[1])
+
+
+def _from(start: int, text: str) -> str:
+    return printable(f"…{text[start:]}" if start else text, SHOWN_PATTERN)
+
+
+def _buses(event: Event) -> str:
+    """The bus that the event's feed is on; without one, events arrive on the stack's own."""
+    return ", ".join(f"the bus {printable(bus, SHOWN_BUS)}" for bus in feeds([event])) or "the stack's own bus"
 
 
 def _samples(
@@ -150,17 +197,18 @@ def _hint(detail: Any, asked: set[str]) -> str:
         return ""
     plain = [(key, value) for key, value in detail.items() if isinstance(value, str | int | float | bool)]
     plain.sort(key=lambda pair: pair[0] not in asked)
-    shown = ", ".join(f"{key}={_short(value)}" for key, value in plain[:SHOWN_FIELDS])
+    shown = ", ".join(f"{printable(key, SHOWN_TEXT)}={_short(value)}" for key, value in plain[:SHOWN_FIELDS])
     return f" ({shown})" if shown else ""
 
 
 def _short(value: str | float | bool) -> str:
-    text = value if isinstance(value, str) else canonical(value)
-    return text if len(text) <= SHOWN_TEXT else f"{text[: SHOWN_TEXT - 1]}…"
+    return printable(value if isinstance(value, str) else canonical(value), SHOWN_TEXT)
 
 
 def _targets(targets: Sequence[Target]) -> str:
-    return ", ".join(f"{target.kind} {target.name}" for target in targets)
+    said = [f"{target.kind} {printable(target.name, SHOWN_TEXT)}" for target in targets[:SHOWN_TARGETS]]
+    more = len(targets) - SHOWN_TARGETS
+    return ", ".join([*said, f"{more} more"] if more > 0 else said)
 
 
 def _off(route: Route) -> str:
@@ -172,9 +220,11 @@ def _retry(retry: Retry) -> str:
 
 
 def summary(found: Sequence[Change]) -> str:
-    """One line: how many routes are added, removed, changed."""
+    """One line: how many routes are added, removed, changed, and how many events themselves."""
     counts = {kind: sum(change.kind == kind for change in found) for kind in ("added", "removed", "changed")}
     said = [f"{count} route{'s' if count != 1 else ''} {kind}" for kind, count in counts.items() if count]
+    if events := len({change.route for change in found if change.kind in ("schema", "bus")}):
+        said.append(f"{events} event{'s' if events != 1 else ''} changed")
     return ", ".join(said) or "no route changes"
 
 

@@ -26,6 +26,7 @@ from signalbox.effective import (
 )
 from signalbox.model import JsonObject, route_from_config
 from signalbox.problems import Problem
+from signalbox.runtime.text import printable
 
 Choice = Literal["fail", "definitions", "store"]
 CHOICES: tuple[Choice, ...] = ("fail", "definitions", "store")
@@ -68,6 +69,10 @@ def _fault(code: str, what: str, got: object, allowed: str, where: str = "") -> 
     return Problem(code=code, what=what, got=repr(got), allowed=allowed, fix=fix, path=f"signalbox:conflicts{where}")
 
 
+_SHOWN = 2_000
+"""Characters of a note that people are shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """Something that a reviewer of a preview must know. `route` is the route's id, empty for the stack as a whole."""
@@ -77,7 +82,7 @@ class Note:
     severity: Literal["info", "warning"] = "info"
 
     def __str__(self) -> str:
-        return f"{self.route}: {self.text}" if self.route else self.text
+        return printable(f"{self.route}: {self.text}" if self.route else self.text, _SHOWN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,11 @@ from typing import Any, Literal
 
 from signalbox.canonical import digest
 from signalbox.model import Event, JsonObject, Route, route_from_config
+from signalbox.runtime.text import printable
 from signalbox.store import Item, StoreSnapshot, decision_item, declared_config, override_item
+
+_BY = 100
+"""Characters of who made an edit that people are shown."""
 
 ABSENT = ""
 """Hash of a declared route that does not exist."""
@@ -75,8 +79,8 @@ class RouteEdit:
     def words(self) -> str:
         """How people are told of it: `run-time edit of 2026-11-22 14:03 UTC by alice (revision 3)`."""
         when = f"{self.at[:10]} {self.at[11:16]} UTC" if len(self.at) >= 16 else self.at
-        by = "".join(char if char.isprintable() else "�" for char in self.by)
-        return f"run-time edit of {when} by {by or 'unknown'} (revision {self.revision})"
+        by = printable(self.by, _BY) or "unknown"
+        return f"run-time edit of {when} by {by} (revision {self.revision})"
 
 
 @dataclass(frozen=True, slots=True)

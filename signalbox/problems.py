@@ -5,11 +5,17 @@ Checks collect `Problem`s and go on, so that a person sees all faults at once; w
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from heapq import nsmallest
 from typing import Any, Literal
 
+from signalbox.runtime.text import printable
+
 Severity = Literal["error", "warning"]
+
+
+_SHOWN = 2_000
+"""Characters of each part of a problem that people are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +43,15 @@ class Problem:
         return ": ".join(part for part in (place, self.path) if part)
 
     def __str__(self) -> str:
-        parts = [f"{self.where}: {self.what}" if self.where else self.what]
-        parts += [f"{label}: {text}" for label, text in (("got", self.got), ("allowed", self.allowed)) if text]
-        if self.fix:
-            parts.append(f"fix: {self.fix}")
-        return "; ".join(parts)
+        said = self.shown()
+        parts = [f"{said.where}: {said.what}" if said.where else said.what]
+        rest = (("got", said.got), ("allowed", said.allowed), ("fix", said.fix))
+        return "; ".join([*parts, *(f"{label}: {text}" for label, text in rest if text)])
+
+    def shown(self) -> "Problem":
+        """The problem with texts that people may be shown: what it quotes is anybody's."""
+        texts = ("what", "got", "allowed", "fix", "file", "path")
+        return replace(self, **{key: printable(getattr(self, key), _SHOWN) for key in texts})
 
     def as_dict(self) -> dict[str, Any]:
         """The problem as JSON, without its empty fields."""
@@ -86,11 +96,11 @@ def _likely(word: str, known: list[str]) -> list[str]:
         return known
 
     def unlike(each: str) -> tuple[int, int]:
-        return -max(_common(word, each), _common(word[::-1], each[::-1])), abs(len(word) - len(each))
+        return -max(alike(word, each), alike(word[::-1], each[::-1])), abs(len(word) - len(each))
 
     return nsmallest(_LIKELY, known, key=unlike)
 
 
-def _common(one: str, other: str) -> int:
+def alike(one: str, other: str) -> int:
     """How many characters both begin with."""
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -12,6 +12,7 @@ import urllib3
 
 from signalbox.cli.stack import Stack
 from signalbox.names import physical
+from signalbox.runtime.text import printable
 
 SERVICE = "execute-api"
 TIMEOUT_SECONDS = 30
@@ -33,7 +34,7 @@ class ApiError(click.ClickException):
             said = [fault.get("path", ""), fault.get("what", "")]
             rest = [f"{key}: {fault[key]}" for key in ("got", "allowed", "fix") if fault.get(key)]
             lines.append("  " + "; ".join([": ".join(filter(None, said)), *rest]))
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join(printable(line, 4_000) for line in lines))
 
 
 @dataclass(frozen=True, slots=True)

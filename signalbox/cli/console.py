@@ -9,7 +9,10 @@ from typing import Any
 import click
 
 from signalbox.problems import Problem
+from signalbox.runtime.text import printable
 
+_CELL = 2_000
+"""Characters of a table's cell that are shown."""
 _COLOURS = {"error": "red", "warning": "yellow"}
 
 
@@ -19,9 +22,8 @@ def in_terminal() -> bool:
 
 
 def short(value: Any, characters: int) -> str:
-    """`value` as JSON text, cut where it is longer than `characters`."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= characters else f"{text[: characters - 1]}…"
+    """`value` as JSON text that may be shown, cut where it is longer than `characters`."""
+    return printable(json.dumps(value, ensure_ascii=False), characters)
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
@@ -36,6 +38,7 @@ def show_problems(problems: Iterable[Problem]) -> None:
 
 def show_problem(problem: Problem) -> None:
     """Print one problem."""
+    problem = problem.shown()
     place = f"{problem.file}:{problem.line}" if problem.file and problem.line else problem.file
     head = [click.style(place, bold=True)] if place else []
     head.append(click.style(problem.severity, fg=_COLOURS[problem.severity], bold=True))
@@ -50,7 +53,7 @@ def show_problem(problem: Problem) -> None:
 
 def show_table(headers: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
     """Print a table: ruled in a terminal, else in plain columns."""
-    rows = [list(map(str, row)) for row in rows]
+    rows = [[printable(str(cell), _CELL) for cell in row] for row in rows]
     if in_terminal():
         from rich.console import Console  # a tenth of a second that pipes need not wait for
         from rich.table import Table

@@ -14,6 +14,7 @@ from signalbox.cli.stack import Stack, read_stack, stack_options
 from signalbox.effective import LIVE_EDITS, stored
 from signalbox.names import physical
 from signalbox.reconcile.difference import owner
+from signalbox.runtime.text import printable
 from signalbox.store import CONTROL, FREEZE, RELEASE, StoreSnapshot, control_item, is_of_api
 
 RECONCILER = "rule_sync"
@@ -36,7 +37,7 @@ def sync(stack_name: str | None, config_file: Path | None, as_json: bool) -> Non
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         for line in _told(report):
-            click.echo(line)
+            click.echo(printable(line, 1_000))
     if report["frozen"] or any(report[each] for each in _TROUBLE):
         raise SystemExit(1)
 
@@ -57,7 +58,8 @@ def freeze(stack_name: str | None, config_file: Path | None, why: str) -> None:
             _store(stack).put(control_item(FREEZE, at=_now(), by=_caller(stack), why=why))
             click.echo("frozen; python -m signalbox thaw goes on")
             return
-    click.echo(f"frozen already, since {there['At']} by {there['By']}{_because(there)}; thaw goes on")
+    since = f"since {there['At']} by {there['By']}{_because(there)}"
+    click.echo(f"frozen already, {printable(since, 1_000)}; thaw goes on")
 
 
 @click.command()
@@ -71,7 +73,7 @@ def thaw(stack_name: str | None, config_file: Path | None) -> None:
             store.delete(CONTROL, word)
         report = _reconcile(stack)
     for line in _told(report):
-        click.echo(line)
+        click.echo(printable(line, 1_000))
 
 
 @click.command()

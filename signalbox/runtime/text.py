@@ -1,4 +1,5 @@
-"""JSON text as it goes over the wire: compact, UTF-8, and never with a value or character that a service refuses."""
+"""Text as others may have it: JSON as it goes over the wire (compact, UTF-8, and never with a value or character that a
+service refuses), and what people are shown."""
 
 import json
 from typing import Any
@@ -39,6 +40,15 @@ def size(text: str) -> int:
 def clip(text: str, length: int) -> str:
     """`text`, or its beginning and an ellipsis where it is longer than `length` characters."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def printable(text: str, length: int) -> str:
+    """`text`, whoever wrote it, as it may be shown to people: on one line, at most `length` characters, and escapes in
+    place of what a terminal would act on or nobody can see."""
+    text = clip(text, length)  # what is left out need not be looked at
+    if text.isprintable():
+        return text
+    return clip("".join(char if char.isprintable() else ascii(char)[1:-1] for char in text), length)
 
 
 def _refuse(constant: str) -> None:

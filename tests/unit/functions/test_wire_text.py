@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalbox.runtime.text import clip, from_text, size, to_text
+from signalbox.runtime.text import clip, from_text, printable, size, to_text
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -46,3 +46,19 @@ def test_what_is_no_json_is_refused_as_a_value_error(text: str) -> None:
 def test_a_clipped_text_is_never_longer_than_asked() -> None:
     assert clip("abc", 3) == "abc"
     assert clip("abcd", 3) == "ab…"
+
+
+@given(st.text(), st.integers(1, 50))
+def test_a_printable_text_is_on_one_line_and_bounded_and_what_is_printable_already_stays(
+    text: str, length: int
+) -> None:
+    shown = printable(text, length)
+    assert shown.isprintable()
+    assert len(shown) <= length
+    assert shown == printable(shown, length)
+    if text.isprintable() and len(text) <= length:
+        assert shown == text
+
+
+def test_what_a_terminal_acts_on_is_shown_as_an_escape() -> None:
+    assert printable("a\n\x1b[2J\x9b\u202e\ud800", 100) == r"a\n\x1b[2J\x9b\u202e\ud800"

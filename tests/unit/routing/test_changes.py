@@ -50,6 +50,8 @@ def test_a_changed_pattern_names_the_samples_that_go_elsewhere():
     after = events({"a": {"pattern": {"type": ["Warning"]}, **MAIL}})
     assert said(before, after) == [
         "outage/a: the pattern changes",
+        'outage/a: the pattern was {"detail":{"type":["Info"]}}',
+        'outage/a: the pattern is now {"detail":{"type":["Warning"]}}',
         "outage/a: sample 1 (type=Info, rideId=ride-001) is no longer taken",
         "outage/a: sample 2 (type=Warning, rideId=ride-002) is now taken, was not",
     ]
@@ -87,7 +89,44 @@ def test_retries_inputs_and_schemas_are_said_too():
 def test_an_event_that_moves_to_another_source_changes_every_route_of_it():
     before = events({"a": MAIL, "b": MAIL}, samples=())
     after = {"outage": replace(before["outage"], source=("park.gates",))}
-    assert said(before, after) == ["outage/a: the pattern changes", "outage/b: the pattern changes"]
+    was, now = 'the pattern was {"source":["park.rides"]}', 'the pattern is now {"source":["park.gates"]}'
+    assert said(before, after) == [
+        f"outage/{name}: {what}" for name in "ab" for what in ("the pattern changes", was, now)
+    ]
+
+
+def test_an_event_that_comes_from_another_bus_is_said_though_no_route_changes():
+    before = events({"a": MAIL})
+    after = {"outage": replace(before["outage"], from_bus="gates")}
+    assert said(before, after) == ["outage: its events now come from the bus gates, no longer from the stack's own bus"]
+    assert summary(changes(before, after)) == "1 event changed"
+    assert changes(before, after, buses=False) == []
+    # That is where they came from before.
+    services = {"outage": replace(before["outage"], source=("aws.s3",))}
+    assert changes(services, {"outage": replace(services["outage"], from_bus="default")}) == []
+
+
+def test_what_samples_and_patterns_hold_stays_on_its_line_and_is_clipped():
+    sample = {"a)\noutage/b: removed": "\x1b[31m\u202e" + "x" * 5_000, "k" * 5_000: 1}
+    before = events({"a": {"pattern": {"k": ["x\n" * 5_000]}, **MAIL}}, samples=(sample,))
+    after = events({"a": MAIL}, samples=(sample,))
+    lines = said(before, after)
+    assert len(lines) == 4
+    assert all(line.startswith("outage/a: ") and line.isprintable() and len(line) < 400 for line in lines)
+
+
+def test_long_patterns_are_shown_from_where_they_part():
+    ids = [f"ride-{number}" for number in range(1_000)]
+    before = events({"a": {"pattern": {"id": [*ids, "old"]}, **MAIL}}, samples=())
+    after = events({"a": {"pattern": {"id": [*ids, "new"]}, **MAIL}}, samples=())
+    was, now = said(before, after)[1:]
+    assert '"old"' in was and '"new"' in now
+    assert len(was) < 300
+
+
+def test_many_targets_are_counted():
+    after = events({"a": {"targets": [{"topic": f"t{number}"} for number in range(200)]}}, samples=())
+    assert said({}, after)[0].endswith("topic t9, 190 more")
 
 
 @given(st.integers(0, 200), st.integers(0, 50))
