@@ -1,16 +1,18 @@
 """`plan`: what a deploy would change for routing, whole and in words."""
 
 import json
+import re
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import click
 
 from signalbox.changes import Change, changes, planned_events, stored_events, summary
-from signalbox.cli.console import show_problems
+from signalbox.cli.console import counted, show_problems
 from signalbox.cli.stack import Stack, read_stack, stack_options
 from signalbox.conflicts import policy_of
 from signalbox.definitions import read
@@ -18,8 +20,15 @@ from signalbox.model import Definitions, Event
 from signalbox.plan import plan as make_plan
 from signalbox.problems import Problem, errors
 from signalbox.registry import taken_names, targets_of
+from signalbox.runtime.text import printable
 from signalbox.store import StoreSnapshot
 
+MARKER = "<!-- signalbox plan -->"
+"""The first line of the Markdown, which GitHub does not show: by it a workflow finds its comment again."""
+COMMENT = 65_536
+"""Characters that GitHub takes as a comment: https://github.com/orgs/community/discussions/27190"""
+_TAIL = 400
+_CODE = 2_000
 _BROKEN = "the definitions of {} have errors, so they cannot be compared"
 
 
@@ -46,7 +55,7 @@ def plan(stack_name: str | None, config_file: Path | None, base: str | None, as_
         after: Mapping[str, Event] = definitions.events
     else:
         before, after, notes = _against_store(stack, definitions)
-    found = changes(before, after)
+    found = changes(before, after, buses=base is not None)
     if as_json:
         report = {"summary": summary(found), "changes": [change.as_dict() for change in found], "notes": notes}
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
@@ -137,16 +146,44 @@ def _stop_on(problems: Sequence[Problem]) -> None:
 
 
 def as_markdown(found: Sequence[Change], notes: Sequence[str]) -> str:
-    """The changes as Markdown: a headline, and a list with the samples below their route."""
-    lines = [f"### Routing: {summary(found)}", ""]
-    for change in found:
-        lines.append(f"- **`{change.route}`** {'; '.join(change.what)}")
-        lines += [f"  - {_escaped(sample)}" for sample in change.samples]
-    if notes:
-        lines += ["", *(f"> {_escaped(note)}" for note in notes)]
-    return "\n".join(lines)
+    """The changes as Markdown: MARKER, a headline, the notes, and a list with patterns and samples below their route.
+
+    What does not fit a comment is counted.
+    """
+    head = [MARKER, f"### Routing: {summary(found)}", "", *(f"> {_code(note)}" for note in notes)]
+    heads = [f"- **{_code(change.route)}** {_escaped('; '.join(change.what))}" for change in found]
+    below = [[f"  - {_code(each)}" for each in (*change.shown_patterns(), *change.samples)] for change in found]
+    lines = [
+        *head,
+        *([""] if notes else []),
+        *(line for one, more in zip(heads, below, strict=True) for line in (one, *more)),
+    ]
+    text = "\n".join(lines)
+    if len(text) <= COMMENT:
+        return text
+    kept = _fitting(lines, COMMENT - _TAIL)
+    left = len(found) - sum(line.startswith("- ") for line in kept)
+    tail = (
+        f"{counted(len(lines) - len(kept), 'line')} of {counted(len(found), 'change')} left out here, and with them "
+        f"{counted(left, 'whole change')}: `python -m signalbox plan` without `--markdown` says all"
+    )
+    return "\n".join([*kept, "", tail])
+
+
+def _fitting(lines: Sequence[str], characters: int) -> list[str]:
+    """As many of the first `lines` as have `characters` together."""
+    ends = accumulate(len(line) + 1 for line in lines)
+    return [line for line, end in zip(lines, ends, strict=True) if end <= characters]
+
+
+def _code(text: str) -> str:
+    """`text` as Markdown shows it letter by letter: code, in which GitHub makes neither links nor mentions."""
+    text = printable(text, _CODE)
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    pad = " " if text[:1] in ("`", " ") or text[-1:] in ("`", " ") else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def _escaped(text: str) -> str:
-    """`text` as Markdown shows it letter by letter: what a sample holds must not become formatting or a mention."""
-    return "".join(f"\\{char}" if char in "\\`*_{}[]()<>#+-.!|@~" else char for char in text)
+    """`text` of ours with names in it, of which none must become formatting."""
+    return "".join(f"\\{char}" if char in "\\`*_{}[]()<>#+-.!|@~&" else char for char in printable(text, _CODE))

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import signalbox.aws.store
+from signalbox.changes import Change
 from signalbox.cli import main
+from signalbox.cli.plan import COMMENT, MARKER, as_markdown
 from signalbox.cli.stack import Stack
 from signalbox.store import ORIGIN_API, StoreSnapshot, flow_item
 
@@ -59,9 +63,11 @@ def test_without_a_change_there_is_nothing_to_say(project):
 
 def test_a_change_is_told_against_a_revision(project):
     change(project)
-    assert plan("--base", "HEAD").output.splitlines()[:3] == [
+    assert plan("--base", "HEAD").output.splitlines()[:5] == [
         "1 route changed",
         "outage/a: the pattern changes",
+        'outage/a: the pattern was {"detail":{"type":["Info"]}}',
+        'outage/a: the pattern is now {"detail":{"type":[{"anything-but":"Info"}]}}',
         "outage/a: sample 1 (type=Info) is no longer taken",
     ]
 
@@ -71,13 +77,45 @@ def test_json_holds_the_same(project):
     report = json.loads(plan("--base", "HEAD", "--json").output)
     assert report["summary"] == "1 route changed"
     assert [each["route"] for each in report["changes"]] == ["outage/a"]
+    assert report["changes"][0]["patterns"]["was"] == '{"detail":{"type":["Info"]}}'
 
 
 def test_a_sample_cannot_format_the_comment_or_call_people(project):
     change(project)
     text = plan("--base", "HEAD", "--markdown").output
     assert "- **`outage/a`** the pattern changes" in text
-    assert "\\*\\*\\@all\\*\\* \\[x\\]\\(y\\)" in text
+    # GitHub takes `\\@all` for a mention, but nothing in code.
+    assert "  - `sample 2 (type=**@all** [x](y)) is now taken, was not`" in text
+
+
+def test_a_sample_stays_code_whatever_it_holds():
+    for sample in ("`", "a ``` b", "` ``", "x\n\n| b |\n- item", "&lt;b&gt; https://evil.example"):
+        text = as_markdown([Change("changed", "e/r", ("is switched on",), (sample,))], [sample])
+        assert len(text.splitlines()) == 7
+        for line in (text.splitlines()[3].removeprefix("> "), text.splitlines()[6].removeprefix("  - ")):
+            fence = line[: len(line) - len(line.lstrip("`"))]
+            assert fence and line.endswith(fence) and fence not in line[len(fence) : -len(fence)]
+
+
+@given(st.integers(0, 700), st.integers(0, 40), st.integers(1, 300))
+@settings(max_examples=30, deadline=None)
+def test_a_comment_fits_and_says_what_it_leaves_out(routes, samples, length):
+    found = [Change("added", f"e/r{n}", ("added, to topic t",), ("é" * length,) * samples) for n in range(routes)]
+    text = as_markdown(found, ["a note"])
+    assert len(text) <= COMMENT
+    lines = text.splitlines()
+    assert lines[0] == MARKER
+    shown = sum(line.startswith("- ") for line in lines)
+    if shown < routes:
+        assert f"{routes - shown} whole change" in lines[-1] and f"{routes} change" in lines[-1]
+        assert all(line.endswith(("`", "topic t")) for line in lines[5:-2])
+    else:
+        assert sum(map(len, found[-1].samples if found else ())) or "left out" not in text
+
+
+def test_the_workflow_finds_its_comment_by_the_first_line():
+    workflow = (Path(__file__).parents[3] / "docs" / "workflows" / "preview.yml").read_text()
+    assert f'startswith("{MARKER}")' in workflow
 
 
 def test_broken_definitions_are_shown_and_fail(project):
