@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from signalbox.classic import RULES_PER_BUS
-from signalbox.cli.console import Progress, counted, show_problems, show_table
+from signalbox.cli.console import Progress, counted, problems_report, show_problems, show_table
 from signalbox.cli.definitions_at import functions_option, place_of
 from signalbox.definitions.budget import Use, budget, budget_problems
 from signalbox.definitions.loader import read
@@ -44,9 +44,10 @@ def check(path: Path, functions: Path | None, source: str | None, rules_quota: i
     uses = [] if definitions is None else budget(definitions, rules_quota)
     problems += budget_problems(uses)
     progress.clear()
-    shown = problems if place.file is None else [p for p in problems if Path(p.file) == place.file]
+    shown = place.asked(problems)
     if as_json:
-        click.echo(json.dumps(_report(shown, uses), indent=2, ensure_ascii=False))
+        report = {**problems_report(shown), "budget": [asdict(use) for use in uses]}
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         show_problems(shown)
         if shown:
@@ -61,17 +62,6 @@ def check(path: Path, functions: Path | None, source: str | None, rules_quota: i
 def _show_budget(uses: list[Use]) -> None:
     rows = [(f"{use.share:.0%}", use.what, use.amount, use.where) for use in uses]
     show_table(("used", "limit", "how much", "where"), rows)
-
-
-def _report(problems: list[Problem], uses: list[Use]) -> dict[str, object]:
-    bad = len(errors(problems))
-    return {
-        "ok": not bad,
-        "errors": bad,
-        "warnings": len(problems) - bad,
-        "problems": [problem.as_dict() for problem in problems],
-        "budget": [asdict(use) for use in uses],
-    }
 
 
 def _summary(definitions: Definitions | None, problems: list[Problem], elsewhere: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from signalbox.problems import Problem
+from signalbox.problems import Problem, errors
 from signalbox.runtime.text import printable
 
 _CELL = 2_000
@@ -26,8 +26,23 @@ def short(value: Any, characters: int) -> str:
     return printable(json.dumps(value, ensure_ascii=False), characters)
 
 
-def show_problems(problems: Iterable[Problem]) -> None:
-    """Print problems by file, each with `file:line` first, and what was got, what is allowed, and how to mend it."""
+def problems_report(problems: Sequence[Problem]) -> dict[str, Any]:
+    """Problems as the JSON that is printed of them."""
+    bad = len(errors(problems))
+    return {
+        "ok": not bad,
+        "errors": bad,
+        "warnings": len(problems) - bad,
+        "problems": [problem.as_dict() for problem in problems],
+    }
+
+
+def show_problems(problems: Sequence[Problem], *, as_json: bool = False) -> None:
+    """Print problems by file, each with `file:line` first, and what was got, what is allowed, and how to mend it; or as
+    one JSON object, for whoever asked for JSON."""
+    if as_json:
+        click.echo(json.dumps(problems_report(problems), indent=2, ensure_ascii=False))
+        return
     ordered = sorted(problems, key=lambda p: (p.file, p.line, p.path))
     for position, (_, group) in enumerate(groupby(ordered, key=lambda p: p.file)):
         if position:

@@ -1,8 +1,9 @@
 """Which definitions a command is about, and what it says when they cannot be used."""
 
 import sys
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from os.path import normpath, relpath
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +12,45 @@ import click
 from signalbox.cli.console import show_problems
 from signalbox.definitions.loader import read_anyway
 from signalbox.model import Definitions
-from signalbox.problems import errors
+from signalbox.problems import Problem, errors
+
+DIFFERENCES = ("sample-missed", "sample-taken")
+"""Errors that say how definitions and their samples differ, which some commands show themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which definitions to read, and the one file of them that is asked about, if it is one."""
+    """Which definitions to read, and the one file of them that is asked about, if it is one: as the person wrote it."""
 
     mappings: Path
     functions: Path
     file: Path | None = None
 
+    def asked(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Those of `problems` that are asked about."""
+        if self.file is None:
+            return list(problems)
+        file = _absolute(self.file)
+        return [replace(each, file=str(self.file)) for each in problems if each.file and _absolute(each.file) == file]
+
 
 def place_of(path: Path, functions: Path | None) -> Place:
     """Where the definitions are that `path` is, or is a file of. `functions` None: the folder `functions` beside."""
-    if path.suffix == ".yaml":
-        root = path.parent.parent if path.parent.name in ("events", "flows") else path.parent
-        return Place(root, functions or root.parent / "functions", path)
-    return Place(path, functions or path.parent / "functions")
+    whole = _absolute(path)  # `.` and `a.yaml` have no parents of their own
+    if path.suffix != ".yaml":
+        return Place(path, functions or _written(whole.parent / "functions", path))
+    root = whole.parent.parent if whole.parent.name in ("events", "flows") else whole.parent
+    return Place(_written(root, path), functions or _written(root.parent / "functions", path), path)
+
+
+def _absolute(path: Path | str) -> Path:
+    """`path` from the root, links as they are: what is beside a link is not what is beside the thing it leads to."""
+    return Path(normpath(Path(path).absolute()))
+
+
+def _written(whole: Path, like: Path) -> Path:
+    """The absolute path `whole` as the person who wrote `like` would write it."""
+    return whole if like.is_absolute() else Path(relpath(whole))
 
 
 def functions_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,11 +76,13 @@ def mappings_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(functions_option(command))
 
 
-def usable_definitions(place: Place, source: str | None, *, but: Collection[str] = ()) -> Definitions:
+def usable_definitions(
+    place: Place, source: str | None, *, but: Collection[str] = (), as_json: bool = False
+) -> Definitions:
     """The definitions at `place`. Where they have errors (codes `but` aside), shows them and ends with 1."""
     definitions, problems = read_anyway(place.mappings, place.functions, source=source)
     if bad := [problem for problem in errors(problems) if problem.code not in but]:
-        show_problems(bad)
+        show_problems(bad, as_json=as_json)
         click.echo("\nthe definitions have errors: mend them first", err=True)
         sys.exit(1)
     return definitions

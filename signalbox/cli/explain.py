@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from signalbox.classic import pattern_of
-from signalbox.cli.definitions_at import mappings_option, place_of, usable_definitions
+from signalbox.cli.definitions_at import DIFFERENCES, mappings_option, place_of, usable_definitions
 from signalbox.cli.events_in import read_events
 from signalbox.model import ROUTER_KINDS, Definitions, Event, Json, Route, Target
 from signalbox.names import rule_name
@@ -30,7 +30,8 @@ def explain(file: Path, mappings: Path, functions: Path | None, source: str | No
     Exit code: 0 explained, also where no route takes the event; 1 the event or the definitions cannot be read.
     """
     events = read_events(file)
-    definitions = usable_definitions(place_of(mappings, functions), source, but=("sample-missed", "sample-taken"))
+    place = place_of(mappings, functions)
+    definitions = usable_definitions(place, source, but=DIFFERENCES, as_json=as_json)
     explained = []
     for number, event in enumerate(events, 1):
         try:

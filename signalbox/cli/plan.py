@@ -46,15 +46,11 @@ def plan(stack_name: str | None, config_file: Path | None, base: str | None, as_
     """
     if as_json and markdown:
         raise click.UsageError("--json and --markdown: say one of them")
-    stack = read_stack(stack_name, config_file)
-    definitions = _definitions(stack, stack.mappings, stack.functions, "this folder")
-    notes: list[str] = []
-    if base is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            before = _definitions(stack, *_checkout(stack, base, Path(folder)), base).events
-        after: Mapping[str, Event] = definitions.events
-    else:
-        before, after, notes = _against_store(stack, definitions)
+    try:
+        before, after, notes = _compared(read_stack(stack_name, config_file), base)
+    except _StopError as stop:
+        show_problems(stop.problems, as_json=as_json)
+        raise click.ClickException(stop.why) from stop
     found = changes(before, after, buses=base is not None)
     if as_json:
         report = {"summary": summary(found), "changes": [change.as_dict() for change in found], "notes": notes}
@@ -66,6 +62,27 @@ def plan(stack_name: str | None, config_file: Path | None, base: str | None, as_
             click.echo(line)
 
 
+class _StopError(Exception):
+    """There is nothing to compare: `problems` say why."""
+
+    def __init__(self, problems: Sequence[Problem], why: str) -> None:
+        super().__init__(why)
+        self.problems = errors(problems)
+        self.why = why
+
+
+_Compared = tuple[Mapping[str, Event], Mapping[str, Event], list[str]]
+"""The events before and after, and what else there is to say."""
+
+
+def _compared(stack: Stack, base: str | None) -> _Compared:
+    definitions = _definitions(stack, stack.mappings, stack.functions, "this folder")
+    if base is None:
+        return _against_store(stack, definitions)
+    with tempfile.TemporaryDirectory() as folder:
+        return _definitions(stack, *_checkout(stack, base, Path(folder)), base).events, definitions.events, []
+
+
 def _definitions(stack: Stack, mappings: Path, functions: Path, where: str) -> Definitions:
     definitions, problems = read(
         mappings,
@@ -75,8 +92,7 @@ def _definitions(stack: Stack, mappings: Path, functions: Path, where: str) -> D
         source=stack.get("source"),
     )
     if definitions is None:
-        show_problems(errors(problems))
-        raise click.ClickException(_BROKEN.format(where))
+        raise _StopError(problems, _BROKEN.format(where))
     return definitions
 
 
@@ -119,9 +135,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         raise click.ClickException(f"git cannot be called, which --base needs: {error.strerror}") from error
 
 
-def _against_store(
-    stack: Stack, definitions: Definitions
-) -> tuple[Mapping[str, Event], Mapping[str, Event], list[str]]:
+def _against_store(stack: Stack, definitions: Definitions) -> _Compared:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from signalbox.aws.store import StoreError, read_store
@@ -140,9 +154,8 @@ def _against_store(
 
 
 def _stop_on(problems: Sequence[Problem]) -> None:
-    if found := errors(problems):
-        show_problems(found)
-        raise click.ClickException("a deploy would stop here")
+    if errors(problems):
+        raise _StopError(problems, "a deploy would stop here")
 
 
 def as_markdown(found: Sequence[Change], notes: Sequence[str]) -> str:

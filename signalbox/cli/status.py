@@ -74,7 +74,7 @@ def status(stack_name: str | None, config_file: Path | None, as_json: bool) -> N
         stack.mappings, stack.functions, own_bus=stack.name, rules_quota=stack.rules_quota, source=stack.get("source")
     )
     if definitions is None:
-        show_problems(errors(problems))
+        show_problems(errors(problems), as_json=as_json)
         raise click.ClickException("the definitions have errors")
     there = _read(stack, definitions.flows)
     declared = {event.id: event.routing_config() for event in definitions.events.values()}

@@ -11,7 +11,7 @@ import click
 
 from signalbox.classic import pattern_of
 from signalbox.cli.console import counted, in_terminal, show_table
-from signalbox.cli.definitions_at import mappings_option, place_of, usable_definitions
+from signalbox.cli.definitions_at import DIFFERENCES, mappings_option, place_of, usable_definitions
 from signalbox.cli.events_in import read_events
 from signalbox.model import Definitions
 from signalbox.patterns import EventError, RuleSet
@@ -20,7 +20,6 @@ from signalbox.samples import sample_event
 _COLUMNS = 12
 """Routes that a matrix has columns for; of more, those that take a sample are listed by name."""
 _LABEL = 48
-_DIFFERENCES = ("sample-missed", "sample-taken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def test(files: tuple[Path, ...], mappings: Path, functions: Path | None, source
 
     Exit code: 0 every sample takes the routes that it says; 1 one does not, or the definitions have errors.
     """
-    definitions = usable_definitions(place_of(mappings, functions), source, but=_DIFFERENCES)
+    definitions = usable_definitions(place_of(mappings, functions), source, but=DIFFERENCES, as_json=as_json)
     trials = _trials(definitions, files)
     wrong = [trial for trial in trials if trial.missing or trial.extra]
     if as_json:

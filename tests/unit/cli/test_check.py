@@ -78,6 +78,32 @@ def test_one_file_is_checked_with_its_neighbours_and_shown_alone(mappings: Path)
     assert run("check", mappings / "destinations.yaml").exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("folder", "path", "shown"),
+    [
+        (".", "mappings", "mappings/events/bad.yaml"),
+        ("mappings", ".", "events/bad.yaml"),
+        ("mappings", "events/bad.yaml", "events/bad.yaml"),
+        ("mappings/events", "bad.yaml", "bad.yaml"),
+        ("mappings/events", "..", "../events/bad.yaml"),
+        ("functions", "../mappings/events/bad.yaml", "../mappings/events/bad.yaml"),
+        ("mappings/events", "../../mappings", "../../mappings/events/bad.yaml"),
+    ],
+)
+def test_definitions_are_the_same_from_wherever_they_are_named(
+    mappings: Path, monkeypatch: pytest.MonkeyPatch, folder: str, path: str, shown: str
+) -> None:
+    work = mappings.parent / "functions" / "work"
+    work.mkdir(parents=True)
+    (work / "function.yaml").write_text("target: true\n")
+    (work / "handler.py").touch()
+    bad = "source: s\ndetail-type: bad\nschema: {}\nroutes: {r: {targets: [{topic: nothing}, {function: work}]}}\n"
+    (mappings / "events" / "bad.yaml").write_text(bad)
+    monkeypatch.chdir(mappings.parent / folder)
+    problems = json.loads(run("check", path, "--json").output)["problems"]
+    assert [(each["code"], each["file"]) for each in problems] == [("target-unknown", shown)]
+
+
 def test_a_python_file_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "dicts.py"
     path.write_text("event_schemas = {'e': {}}\nrouting_configs = {}\n")

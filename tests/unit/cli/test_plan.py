@@ -126,6 +126,15 @@ def test_broken_definitions_are_shown_and_fail(project):
     assert "cannot be compared" in done.output
 
 
+def test_what_stops_a_plan_is_json_where_json_is_asked_for(project):
+    (project / "mappings" / "events" / "outage.yaml").write_text("source: 3\n")
+    done = plan("--base", "HEAD", "--json")
+    report = json.loads(done.stdout)
+    assert (done.exit_code, report["ok"]) == (1, False)
+    assert report["errors"] == len(report["problems"]) > 0
+    assert "cannot be compared" in done.stderr
+
+
 def test_a_revision_that_is_not_there_is_said(project):
     done = plan("--base", "nowhere")
     assert done.exit_code == 1

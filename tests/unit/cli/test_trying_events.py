@@ -104,6 +104,16 @@ def test_other_faults_of_the_definitions_come_first(mappings: Path) -> None:
         assert "there is no queue job" in result.output
 
 
+@pytest.mark.parametrize("command", [["test"], ["explain", "-"]])
+def test_faults_of_the_definitions_are_json_where_json_is_asked_for(mappings: Path, command: list[str]) -> None:
+    (mappings / "events" / "order.yaml").write_text(EVENT.replace("queue: jobs", "queue: job"))
+    result = run(*command, "--mappings", mappings, "--json", text=event({}))
+    report = json.loads(result.stdout)
+    assert (result.exit_code, report["ok"], report["errors"]) == (1, False, 2)
+    assert {each["code"] for each in report["problems"]} == {"target-unknown"}
+    assert report.keys() < json.loads(run("check", mappings, "--json").stdout).keys()
+
+
 def test_events_of_files_and_of_standard_input_are_tried_too(mappings: Path, tmp_path: Path) -> None:
     entries = [{"Source": "shop", "DetailType": "order", "Detail": json.dumps({"state": "new"})}]
     (tmp_path / "entries.json").write_text(json.dumps(entries))
