@@ -17,7 +17,7 @@ from signalbox.patterns import compile as compile_pattern
 from signalbox.plan import Plan
 from signalbox.problems import alike
 from signalbox.runtime.text import printable
-from signalbox.samples import sample_event
+from signalbox.samples import NoExampleError, sample_event
 from signalbox.store import StoreSnapshot, event_from_item
 
 Kind = Literal["added", "removed", "changed", "schema", "bus"]
@@ -169,10 +169,10 @@ def _samples(
     asked = {key for route in (old, new) if route and route.pattern for key in route.pattern}
     found = []
     for index, sample in enumerate(event.samples, start=1):
-        whole = sample_event(event, sample)
         try:
+            whole = sample_event(event, sample)
             taken, took = bool(now and now.matches(whole)), bool(was and was.matches(whole))
-        except EventError as error:
+        except (EventError, NoExampleError) as error:
             found.append(f"sample {index}{_hint(sample.detail, asked)} cannot be tried: {error}")
             continue
         if taken != took:

@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from signalbox.classic import pattern_of
-from signalbox.cli.console import counted, in_terminal, show_table
+from signalbox.cli.console import counted, in_terminal, short, show_table
 from signalbox.cli.definitions_at import DIFFERENCES, mappings_option, place_of, usable_definitions
 from signalbox.cli.events_in import read_events
 from signalbox.model import Definitions
 from signalbox.patterns import EventError, RuleSet
-from signalbox.samples import sample_event
+from signalbox.samples import NoExampleError, sample_event
 
 _COLUMNS = 12
 """Routes that a matrix has columns for; of more, those that take a sample are listed by name."""
@@ -32,6 +32,8 @@ class Trial:
     label: str
     taken: frozenset[str]
     expected: frozenset[str] | None = None
+    fault: str = ""
+    """Why it could not be tried."""
 
     @property
     def missing(self) -> frozenset[str]:
@@ -77,12 +79,17 @@ def _trials(definitions: Definitions, files: Iterable[Path]) -> list[Trial]:
     for event in events.values():
         for number, sample in enumerate(event.samples, 1):
             expected = None if sample.routes is None else frozenset(f"{event.id}/{name}" for name in sample.routes)
-            taken = _taken(rules, sample_event(event, sample), f"{event.id}, sample {number}")
-            trials.append(Trial(event.id, f"sample {number}", _label(sample.detail), taken, expected))
+            name, label = f"sample {number}", short(sample.detail, _LABEL)
+            try:
+                whole = sample_event(event, sample)
+            except NoExampleError as error:
+                trials.append(Trial(event.id, name, label, frozenset(), fault=str(error)))
+                continue
+            trials.append(Trial(event.id, name, label, _taken(rules, whole, f"{event.id}, {name}"), expected))
     for file in files:
         for number, value in enumerate(read_events(file), 1):
             name = f"{file.name} {number}"
-            trials.append(Trial("", name, _label(value["detail"]), _taken(rules, value, name)))
+            trials.append(Trial("", name, short(value["detail"], _LABEL), _taken(rules, value, name)))
     return trials
 
 
@@ -131,6 +138,8 @@ def _show_matrix(event_id: str, routes: Sequence[str], trials: Sequence[Trial]) 
 
 
 def _mark(trial: Trial, route: str) -> str:
+    if trial.fault:
+        return "?"
     if route in trial.missing:
         return "MISSED"
     if route in trial.extra:
@@ -151,7 +160,10 @@ def _remarks(definitions: Definitions, trials: Sequence[Trial]) -> dict[str, lis
         "several routes take": [
             f"{name(trial)}: {', '.join(sorted(trial.taken))}" for trial in trials if len(trial.taken) > 1
         ],
-        "no route takes": [name(trial) for trial in trials if not trial.taken and trial.expected != frozenset()],
+        "no route takes": [
+            name(trial) for trial in trials if not trial.taken and not trial.fault and trial.expected != frozenset()
+        ],
+        "cannot be tried": [f"{name(trial)}: {trial.fault}" for trial in trials if trial.fault],
         "no sample reaches": [route.id for route in definitions.routes() if route.id not in reached],
     }
 
@@ -168,6 +180,7 @@ def _report(definitions: Definitions, trials: Sequence[Trial]) -> dict[str, Any]
                 "expected": None if trial.expected is None else sorted(trial.expected),
                 "missing": sorted(trial.missing),
                 "extra": sorted(trial.extra),
+                **({"fault": trial.fault} if trial.fault else {}),
             }
             for trial in trials
         ],
@@ -175,8 +188,3 @@ def _report(definitions: Definitions, trials: Sequence[Trial]) -> dict[str, Any]
         "untaken": remarks["no route takes"],
         "unreached": remarks["no sample reaches"],
     }
-
-
-def _label(detail: Any) -> str:
-    text = json.dumps(detail, ensure_ascii=False)
-    return text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"

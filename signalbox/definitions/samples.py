@@ -7,7 +7,7 @@ from signalbox.definitions.places import Document
 from signalbox.model import Event, Route
 from signalbox.patterns import EventError, Pattern, RuleSet, compile
 from signalbox.problems import Problem
-from signalbox.samples import sample_event
+from signalbox.samples import NoExampleError, sample_event
 
 
 def check_samples(event: Event, patterns: Mapping[str, Pattern], document: Document) -> Iterator[Problem]:
@@ -23,8 +23,8 @@ def check_samples(event: Event, patterns: Mapping[str, Pattern], document: Docum
         if sample.routes is None or not isinstance(sample.detail, Mapping):
             continue
         part = document.part("samples", index)
-        made = sample_event(event, sample)
         try:
+            made = sample_event(event, sample)
             if not kind.matches(made):
                 guessed = " and ".join(
                     key
@@ -41,6 +41,9 @@ def check_samples(event: Event, patterns: Mapping[str, Pattern], document: Docum
             taken = rules.match(made)
             missed = [route for route in sample.routes if route in event.routes and route not in taken]
             reasons = {route: str(patterns[route].explain(made)) for route in missed}
+        except NoExampleError as error:
+            yield part.problem("sample-kind", f"the sample cannot be tried: {error}")
+            continue
         except EventError as error:
             yield part.problem("sample-detail", f"the sample cannot be matched: {error}")
             continue

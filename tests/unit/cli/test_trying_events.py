@@ -104,6 +104,14 @@ def test_other_faults_of_the_definitions_come_first(mappings: Path) -> None:
         assert "there is no queue job" in result.output
 
 
+def test_a_sample_for_which_no_source_can_be_made_up_is_said_and_nothing_claimed_of_it(mappings: Path) -> None:
+    text = EVENT.replace("source: shop", "source: [{exists: false}]").partition("samples:")[0]
+    (mappings / "events" / "order.yaml").write_text(f"{text}samples: [{{state: new}}]\nroutes: {{}}\n")
+    lines = run("test", "--mappings", mappings).output.splitlines()
+    (line,) = [line for line in lines if "sample 1 (" in line]
+    assert line.startswith('cannot be tried: order, sample 1 ({"state": "new"}): it names no source')
+
+
 @pytest.mark.parametrize("command", [["test"], ["explain", "-"]])
 def test_faults_of_the_definitions_are_json_where_json_is_asked_for(mappings: Path, command: list[str]) -> None:
     (mappings / "events" / "order.yaml").write_text(EVENT.replace("queue: jobs", "queue: job"))

@@ -124,6 +124,13 @@ def test_long_patterns_are_shown_from_where_they_part():
     assert len(was) < 300
 
 
+def test_a_sample_for_which_no_event_can_be_made_up_is_said_and_nothing_claimed_of_it():
+    nothing = Event("e", ({"exists": False},), None, {}, {}, (Sample({}),))
+    after = {"e": replace(nothing, routes={"a": route_from_config("e", "a", MAIL)})}
+    (line,) = said({"e": nothing}, after)[1:]
+    assert line.startswith("e/a: sample 1 cannot be tried: it names no source")
+
+
 def test_many_targets_are_counted():
     after = events({"a": {"targets": [{"topic": f"t{number}"} for number in range(200)]}}, samples=())
     assert said({}, after)[0].endswith("topic t9, 190 more")
