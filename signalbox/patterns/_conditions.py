@@ -1,5 +1,6 @@
 """One condition of a pattern, and all the conditions that it puts on one field."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from signalbox.patterns._index import ValueIndex
@@ -16,6 +17,21 @@ Operator = Literal[
     "exists",
     "anything-but",
 ]
+
+
+_TEXT = 80
+_LISTED = 20
+
+
+def shown(text: str, characters: int = _TEXT) -> str:
+    """`text` as people may be shown it: on one line, with escapes for what a terminal acts on, clipped."""
+    clipped = text if len(text) <= characters else f"{text[: characters - 1]}…"
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in clipped)
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = len(words) - _LISTED
+    return " or ".join([*words[:_LISTED], *([f"{more} more"] if more > 0 else [])])
 
 
 class Condition(NamedTuple):
@@ -35,7 +51,8 @@ class Condition(NamedTuple):
     @property
     def words(self) -> str:
         """The condition in words, to follow "must": `start with "a"`, `be more than 5 and at most 10`."""
-        quoted = [str(value) if self.modifier in ("number", "literal") else f'"{value}"' for value in self.values]
+        bare = self.modifier in ("number", "literal")
+        quoted = [shown(str(value)) if bare else f'"{shown(str(value))}"' for value in self.values]
         match self.operator, self.modifier:
             case (("equals" | "exactly"), _):
                 return f"be {quoted[0]}"
@@ -47,16 +64,18 @@ class Condition(NamedTuple):
             case "wildcard", _:
                 return f"be like {quoted[0]}"
             case "cidr", _:
-                return f"be an IP address in {self.values[0]}"
+                return f"be an IP address in {shown(self.values[0])}"
             case "exists", _:
                 return "be there" if self.values[0] == "true" else "not be there"
             case "numeric", _:
                 names = {"=": "equal to", "<": "less than", "<=": "at most", ">": "more than", ">=": "at least"}
-                return "be " + " and ".join(f"{names[comparison]} {number}" for comparison, number in self.values)
+                return "be " + " and ".join(
+                    f"{names[comparison]} {shown(number)}" for comparison, number in self.values
+                )
             case _, modifier:
                 relation = {"prefix": "start with ", "suffix": "end with ", "wildcard": "be like "}.get(modifier, "be ")
                 case = " in any case" if modifier == "equals-ignore-case" else ""
-                return f"be there and not {relation}{' or '.join(quoted)}{case}"
+                return f"be there and not {relation}{_listed(quoted)}{case}"
 
     @property
     def wild(self) -> bool:
@@ -107,7 +126,7 @@ class Leaf:
     @property
     def words(self) -> str:
         """All conditions in words: `be "a" or be "b"`, to follow "must"."""
-        return " or ".join(condition.words for condition in self.conditions)
+        return _listed([condition.words for condition in self.conditions])
 
     @property
     def index(self) -> ValueIndex:

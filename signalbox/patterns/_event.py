@@ -282,3 +282,27 @@ def _child(node: Node, name: Any, empty_names: bool) -> Node | None:
             return None
         node = child
     return node
+
+
+def without_values(event: Mapping[str, Any], field: str) -> str:
+    """What `event` has at `field` (a dotted name) that is no value: "an object", "an empty list", or "" for nothing.
+
+    For people, of the events of people: of huge ones only a part is looked at.
+    """
+    waiting: list[tuple[Any, tuple[str, ...]]] = [(event, tuple(field.split(".")))]
+    for _ in range(MAX_STEPS):
+        if not waiting:
+            break
+        value, steps = waiting.pop()
+        if isinstance(value, list | tuple):
+            if not value and not steps:
+                return "an empty list"
+            waiting += ((each, steps) for each in value)
+        elif isinstance(value, Mapping):
+            if not steps:
+                return "an object"
+            for name, member in value.pairs if isinstance(value, Repeated) else value.items():
+                taken = tuple(name.split(".")) if isinstance(name, str) else ()
+                if taken and steps[: len(taken)] == taken:
+                    waiting.append((member, steps[len(taken) :]))
+    return ""

@@ -3,28 +3,31 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from signalbox.patterns._conditions import Leaf
+from signalbox.patterns._conditions import Leaf, shown
 from signalbox.patterns._errors import PatternError
-from signalbox.patterns._event import Node, event_object, find, reads_empty_names
+from signalbox.patterns._event import Node, event_object, find, reads_empty_names, without_values
 from signalbox.patterns._index import ValueIndex
 from signalbox.patterns._syntax import Reading, read
 from signalbox.patterns._view import View
 
 MAX_SHOWN = 5
+MAX_FIELD = 200
 
 
 class Explanation(NamedTuple):
     """Why an event matches a pattern or not.
 
     For a miss: `leaf` is the first part of the pattern that the event fails, `field` its dotted name, `condition` what
-    it asks for in words, `found` the values that the event has there (empty: none). With `$or`, of the alternative
-    that comes closest. `split` is true when every condition holds, but not within the same element of an array.
+    it asks for in words, `found` the values that the event has there (empty: none; `instead` is then what it has there
+    that is no value: "an object", "an empty list"). With `$or`, of the alternative that comes closest. `split` is true
+    when every condition holds, but not within the same element of an array.
     """
 
     matched: bool
     leaf: Leaf | None = None
     found: tuple[Any, ...] = ()
     split: bool = False
+    instead: str = ""
 
     @property
     def field(self) -> str:
@@ -39,27 +42,27 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         if self.leaf is None:
             return "matches"
+        must = f"{shown(self.field, MAX_FIELD)}: must {self.condition}"
         if self.split:
             return (
-                f"{self.field}: must {self.condition} within the same array element as the other conditions;"
-                f" got {self._shown()} only in another one"
+                f"{must} within the same array element as the other conditions; got {self._shown()} only in another one"
             )
-        return f"{self.field}: must {self.condition}; got {self._shown()}"
+        return f"{must}; got {self._shown()}"
 
     def _shown(self) -> str:
         if not self.found:
-            return "no such field"
-        shown = ", ".join(_short(value) for value in self.found[:MAX_SHOWN])
+            return self.instead or "no such field"
+        values = ", ".join(_short(value) for value in self.found[:MAX_SHOWN])
         more = len(self.found) - MAX_SHOWN
-        return f"{shown} and {more} more" if more > 0 else shown
+        return f"{values} and {more} more" if more > 0 else values
 
 
 def _short(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if type(value) is str:
-        return f'"{value}"' if len(value) <= 80 else f'"{value[:79]}…"'
-    return str(value)[:80]
+        return f'"{shown(value)}"'
+    return shown(str(value))
 
 
 class Pattern:
@@ -96,14 +99,16 @@ class Pattern:
 
     def explain(self, event: str | Mapping[str, Any]) -> Explanation:
         """Whether the event matches and, if not, the first condition that fails. Raises EventError as `matches`."""
-        view = self._view(event)
+        value = event_object(event)
+        view = self._view(value)
         if self._matches(view):
             return Explanation(True)
         failing = sum(1 << i for i, leaf in enumerate(self._ordered) if not view.holds((leaf,)))
         closest = min(self._ways, key=lambda way: (way & failing).bit_count())
         missed = {id(leaf) for leaf in self._of(closest & failing)}
         leaf = next((leaf for leaf in self.leaves if id(leaf) in missed), None) or self._split(view, closest)
-        return Explanation(False, leaf, tuple(view.values.get(leaf.field, ())), split=not missed)
+        found = tuple(view.values.get(leaf.field, ()))
+        return Explanation(False, leaf, found, not missed, "" if found else without_values(value, leaf.field))
 
     def _view(self, event: str | Mapping[str, Any]) -> View:
         return View(find(event_object(event), self._tree, self._empty_names), self._together)

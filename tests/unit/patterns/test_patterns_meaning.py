@@ -92,6 +92,35 @@ def test_explain_names_the_first_condition_that_fails_and_what_was_found() -> No
     assert explain(pattern, {"source": "park", "detail": {"type": "Info", "wait": 6}}).matched
 
 
+@pytest.mark.parametrize(
+    ("event", "got"),
+    [
+        ('{"a":{"b":{"c":1}}}', "an object"),
+        ('{"a":{"b":{}}}', "an object"),
+        ('{"a":{"b":[]}}', "an empty list"),
+        ('{"a":[{"b":[[]]}]}', "an empty list"),
+        ('{"a":[{"c":1},{"b":[{"c":1}]}]}', "an object"),
+        ('{"a.b":{"c":1}}', "an object"),
+        ('{"a":{"b":{},"b":[]}}', "an empty list"),
+        ('{"a":{"c":1}}', "no such field"),
+        ('{"a":1}', "no such field"),
+        ('{"a":[]}', "no such field"),
+        ('{"a":{"b":null}}', "null"),
+    ],
+)
+def test_explain_says_what_is_there_in_place_of_a_value(event: str, got: str) -> None:
+    assert str(explain('{"a":{"b":[1]}}', event)) == f"a.b: must be 1; got {got}"
+
+
+def test_an_explanation_is_on_one_line_and_bounded_whatever_pattern_and_event_hold() -> None:
+    evil = "\x1b[2J\nx\u202e" * 200
+    pattern = {"a\n\x1b": [evil, {"prefix": evil}, {"anything-but": [evil, *map(str, range(300))]}, *range(200)]}
+    for value in (evil, [evil] * 100, 10**600, {"b": 1}):
+        text = str(explain(pattern, {"a\n\x1b": value, "a": 1}))
+        assert text.isprintable()
+        assert len(text) < 12_000
+
+
 def test_explain_says_when_conditions_hold_only_in_different_elements() -> None:
     miss = explain({"a": {"b": [1], "c": [2]}}, {"a": [{"b": 1}, {"c": 2}]})
     assert (miss.matched, miss.split, miss.field) == (False, True, "a.c")
