@@ -11,8 +11,8 @@ import click
 
 from signalbox.cli.console import show_problems
 from signalbox.definitions.loader import read_anyway
-from signalbox.model import Definitions
-from signalbox.problems import Problem, errors
+from signalbox.model import Definitions, Event
+from signalbox.problems import Problem, did_you_mean, errors
 
 DIFFERENCES = ("sample-missed", "sample-taken")
 """Errors that say how definitions and their samples differ, which some commands show themselves."""
@@ -74,6 +74,21 @@ def mappings_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="The definitions: a folder, or a Python file with two dicts.",
     )(functions_option(command))
+
+
+def event_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--event`: for commands that read events from files."""
+    return click.option(
+        "--event", "event_id", metavar="ID", help="EVENT.json holds just the detail of this event of the definitions."
+    )(command)
+
+
+def kind_of(event_id: str | None, definitions: Definitions) -> Event | None:
+    """The event that `--event` names. Raises click.UsageError where there is no such event."""
+    if event_id is None or event_id in definitions.events:
+        return None if event_id is None else definitions.events[event_id]
+    hint = did_you_mean(event_id, definitions.events) or f"allowed: {', '.join(definitions.events) or 'none'}"
+    raise click.UsageError(f"there is no event {event_id}; {hint}")
 
 
 def usable_definitions(

@@ -118,7 +118,7 @@ def _event(file: Path) -> dict[str, Any]:
     found = read_events(file)
     if len(found) != 1:
         raise click.ClickException(f"{file}: a flow runs for one event; got: {len(found)}; allowed: 1")
-    (event,) = found
+    event = found[0].value
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {**event, "id": str(uuid.uuid4()), "time": now if event["time"] == ENVELOPE["time"] else event["time"]}
 

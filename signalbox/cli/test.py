@@ -11,8 +11,15 @@ import click
 
 from signalbox.classic import pattern_of
 from signalbox.cli.console import counted, in_terminal, short, show_table
-from signalbox.cli.definitions_at import DIFFERENCES, mappings_option, place_of, usable_definitions
-from signalbox.cli.events_in import read_events
+from signalbox.cli.definitions_at import (
+    DIFFERENCES,
+    event_option,
+    kind_of,
+    mappings_option,
+    place_of,
+    usable_definitions,
+)
+from signalbox.cli.events_in import Given, read_events
 from signalbox.model import Definitions
 from signalbox.patterns import EventError, RuleSet
 from signalbox.samples import NoExampleError, sample_event
@@ -49,9 +56,17 @@ class Trial:
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(allow_dash=True, path_type=Path), metavar="[EVENT.json]...")
+@event_option
 @mappings_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-def test(files: tuple[Path, ...], mappings: Path, functions: Path | None, source: str | None, as_json: bool) -> None:
+def test(
+    files: tuple[Path, ...],
+    event_id: str | None,
+    mappings: Path,
+    functions: Path | None,
+    source: str | None,
+    as_json: bool,
+) -> None:
     """Try samples and events on the routes: what each route takes.
 
     Shows the samples of the definitions, and the events of the files, against the routes; then samples that several
@@ -63,7 +78,11 @@ def test(files: tuple[Path, ...], mappings: Path, functions: Path | None, source
     Exit code: 0 every sample takes the routes that it says; 1 one does not, or the definitions have errors.
     """
     definitions = usable_definitions(place_of(mappings, functions), source, but=DIFFERENCES, as_json=as_json)
-    trials = _trials(definitions, files)
+    kind = kind_of(event_id, definitions)
+    given = [
+        (f"{file.name} {number}", each) for file in files for number, each in enumerate(read_events(file, kind), 1)
+    ]
+    trials = _trials(definitions, given)
     wrong = [trial for trial in trials if trial.missing or trial.extra]
     if as_json:
         click.echo(json.dumps(_report(definitions, trials), indent=2, ensure_ascii=False))
@@ -72,7 +91,7 @@ def test(files: tuple[Path, ...], mappings: Path, functions: Path | None, source
     sys.exit(1 if wrong else 0)
 
 
-def _trials(definitions: Definitions, files: Iterable[Path]) -> list[Trial]:
+def _trials(definitions: Definitions, given: Iterable[tuple[str, Given]]) -> list[Trial]:
     events = definitions.events
     rules = RuleSet({route.id: pattern_of(events[route.event_id], route) for route in definitions.routes()})
     trials = []
@@ -86,14 +105,12 @@ def _trials(definitions: Definitions, files: Iterable[Path]) -> list[Trial]:
                 trials.append(Trial(event.id, name, label, frozenset(), fault=str(error)))
                 continue
             trials.append(Trial(event.id, name, label, _taken(rules, whole, f"{event.id}, {name}"), expected))
-    for file in files:
-        for number, value in enumerate(read_events(file), 1):
-            name = f"{file.name} {number}"
-            trials.append(Trial("", name, short(value["detail"], _LABEL), _taken(rules, value, name)))
+    for name, each in given:
+        trials.append(Trial("", name, short(each.value["detail"], _LABEL), _taken(rules, each.text, name)))
     return trials
 
 
-def _taken(rules: RuleSet[str], event: dict[str, Any], name: str) -> frozenset[str]:
+def _taken(rules: RuleSet[str], event: str | dict[str, Any], name: str) -> frozenset[str]:
     try:
         return frozenset(rules.match(event))
     except EventError as error:

@@ -149,7 +149,7 @@ def test_explain_says_what_each_target_receives_and_why_others_do_not(mappings: 
     assert "function work receives the event as it is" in lines
     assert 'not taken by order/created: detail.state: must be "new"; got "paid"' in lines
     assert any(line.startswith("not taken by order/never-seen (disabled") for line in lines)
-    assert 'not taken by other (0 routes): source: must be "other"; got "shop"' in lines
+    assert lines[-1] == "not taken by 1 event (0 routes) of another source or detail-type: other"
 
 
 def test_explain_as_json_says_the_same(mappings: Path) -> None:
@@ -167,6 +167,82 @@ def test_explain_says_that_the_router_refuses_what_does_not_fit_and_destinations
     assert 'does not fit the schema of order: /state: "gone" is not one of' in result.output
     assert "function work receives nothing: the Router puts it into `undelivered`" in result.output
     assert "topic mail receives" in result.output
+
+
+def test_the_events_that_it_is_not_take_one_line(mappings: Path) -> None:
+    for number in range(30):
+        (mappings / "events" / f"e{number:02}.yaml").write_text(f"source: s{number}\nschema: {{}}\n")
+    lines = run("explain", "-", "--mappings", mappings, text=event({})).output.splitlines()
+    (line,) = [line for line in lines if "of another source" in line]
+    assert line.strip().startswith("not taken by 30 events (0 routes)") and line.endswith("e09 and 20 more")
+
+
+def test_what_only_the_text_of_an_event_says_is_matched(mappings: Path) -> None:
+    # The matcher sees both of two equal keys, and the digits of numbers: {"state": "new"} is there.
+    details = '{"state": "new", "state": "paid"}'
+    entry = json.dumps({"Source": "shop", "DetailType": "order", "Detail": details})
+    text = f'[{{"source": "shop", "detail-type": "order", "detail": {details}}} , {entry}]'
+    result = run("explain", "-", "--mappings", mappings, "--json", text=text)
+    assert [[each["route"] for each in what["taken"]] for what in json.loads(result.output)] == [["order/created"]] * 2
+    result = run("test", "-", "--mappings", mappings, "--json", text=text)
+    assert [each["taken"] for each in json.loads(result.output)["trials"][-2:]] == [["order/created"]] * 2
+    result = run("explain", "-", "--mappings", mappings, "--json", "--event", "order", text=f"[{details}]")
+    assert [each["route"] for each in json.loads(result.output)[0]["taken"]] == ["order/created"]
+
+
+@pytest.mark.parametrize(
+    ("time", "shown"),
+    [
+        ("2026-11-22T14:03:00Z", "2026-11-22T14:03:00Z"),
+        ("2026-11-22T15:03:00.5+01:00", "2026-11-22T14:03:00Z"),
+        ("2026-11-22T14:03:00", "2026-11-22T14:03:00Z"),
+        (0, "1970-01-01T00:00:00Z"),
+    ],
+)
+def test_the_time_of_an_entry_is_that_of_the_event(mappings: Path, time: Any, shown: str) -> None:
+    text = EVENT.replace("pattern: {state: [new]}", f'pattern: {{state: [new]}}\n    envelope: {{time: ["{shown}"]}}')
+    (mappings / "events" / "order.yaml").write_text(text.replace("routes: [created, big]", "routes: [big]"))
+    entry = {"Source": "shop", "DetailType": "order", "Detail": '{"state": "new"}', "Time": time}
+    (what,) = json.loads(run("explain", "-", "--mappings", mappings, "--json", text=json.dumps(entry)).output)
+    assert what["taken"][0]["targets"][0]["receives"]["time"] == shown
+
+
+@pytest.mark.parametrize(
+    ("detail", "words"),
+    [
+        ("1" * 5_000, "this is no number that JSON and float64 have"),
+        ("[" * 100_000 + "]" * 100_000, "this is nested deeper than 100 levels"),
+        ("[" * 200 + "]" * 200, "this is nested deeper than 100 levels"),
+    ],
+    ids=range(3),
+)
+def test_what_is_json_and_cannot_be_matched_is_said_for_what_it_is(mappings: Path, detail: str, words: str) -> None:
+    text = f'{{"source": "shop", "detail-type": "order", "detail": {{"a": {detail}}}}}'
+    entry = json.dumps({"Source": "shop", "DetailType": "order", "Detail": f'{{"a": {detail}}}'})
+    for given in (text, f"[{text}]", entry):
+        result = run("explain", "-", "--mappings", mappings, text=given)
+        assert result.exit_code == 1
+        assert words in result.output
+        assert "no valid JSON" not in result.output
+
+
+def test_just_a_detail_is_tried_as_that_of_an_event(mappings: Path) -> None:
+    result = run("explain", "-", "--mappings", mappings, "--event", "order", text='{"state": "new"}')
+    assert "  taken by order/created" in result.output.splitlines()
+    assert run("test", "-", "--mappings", mappings, "--event", "order", text='{"state": "new"}').exit_code == 0
+    wrong = run("explain", "-", "--mappings", mappings, "--event", "ordr", text="{}")
+    assert (wrong.exit_code, "did you mean 'order'?" in wrong.output) == (2, True)
+    assert "--event" in run("explain", "-", "--mappings", mappings, text='{"state": "new"}').output
+
+
+def test_an_event_cannot_draw_on_the_terminal(mappings: Path) -> None:
+    evil = "x\x9b2J\u202e\nfine: 3 events"
+    given = event({"state": evil, "amount": 900, evil: 1}, source=evil), event({"state": evil, "amount": 900, evil: 1})
+    for command in (["explain"], ["test"]):
+        for text in given:
+            result = run(*command, "-", "--mappings", mappings, text=text)
+            assert all(line.isprintable() for line in result.output.splitlines())
+            assert [line for line in result.output.splitlines() if line.startswith("fine: 3")] == []
 
 
 def test_an_event_of_no_kind_is_explained(mappings: Path) -> None:
