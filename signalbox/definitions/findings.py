@@ -113,6 +113,7 @@ class Known:
 
 def check_findings(event: Event, patterns: Mapping[str, Pattern], document: Document) -> Iterator[Problem]:
     """The findings of the routes of `event`; `patterns` are those of the rules of its routes."""
+    yield from _unlike_samples(event, document)
     if any("$id" in part for path, part in subschemas(event.schema) if path):
         return  # what references lead to would be another question
     schema = Known(event.schema, [event.schema])
@@ -450,3 +451,24 @@ def _type(value: Json) -> str:
         case list():
             return "array"
     return "object"
+
+
+def _unlike_samples(event: Event, document: Document) -> Iterator[Problem]:
+    """Samples that look like the long form and are read as plain details, because of a key more or less."""
+    if Known(event.schema, [event.schema]).field(_DETAIL).views:
+        return  # the detail has a field of that name
+    for index, value in enumerate(document.value.get("samples", ())):
+        if (
+            isinstance(value, Mapping)
+            and isinstance(value.get(_DETAIL), Mapping)
+            and event.samples[index].detail is value
+        ):
+            yield document.problem(
+                "sample-plain",
+                "this sample is read as a plain detail that has a field `detail`",
+                ("samples", index),
+                got=", ".join(value),
+                allowed="detail and routes, and maybe source, detail-type and envelope",
+                fix="say `routes`, and take out what is not of the long form",
+                severity="warning",
+            )

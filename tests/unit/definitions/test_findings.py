@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from signalbox.classic import pattern_of
+from signalbox.definitions.events import event_of
 from signalbox.definitions.findings import check_findings
 from signalbox.definitions.places import Document
 from signalbox.model import Event, Route, Target
@@ -192,6 +193,20 @@ def test_a_route_that_takes_everything_on_the_bus_is_told() -> None:
     assert findings({"kind": ["Info"]}, **everything) == []
     assert findings(None) == []
     assert findings(None, source=({"prefix": "a"},), detail_type=None) == []
+
+
+@pytest.mark.parametrize(
+    "sample", [{"detail": {}}, {"detail": {}, "route": ["r"]}, {"detail": {}, "routes": ["r"], "note": "n"}], ids=str
+)
+def test_a_sample_that_is_nearly_of_the_long_form_is_told(sample: Any) -> None:
+    def codes(schema: Any, **samples: Any) -> list[str]:
+        value = {"source": "s", "detail-type": "t", "schema": schema, "routes": {}, "samples": [samples]}
+        return [problem.code for problem in check_findings(event_of("e", value), {}, Document(value))]
+
+    assert codes({}, **sample) == ["sample-plain"]
+    assert codes({"$defs": {"a": {"$id": "x"}}}, **sample) == ["sample-plain"]
+    assert codes({"properties": {"detail": {"type": "object"}}}, **sample) == []
+    assert codes({}, detail={}, routes=[]) == codes({}, detail=1, note=2) == codes({}, a={}) == []
 
 
 def test_nothing_is_said_where_references_lead_elsewhere() -> None:
