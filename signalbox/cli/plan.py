@@ -172,7 +172,7 @@ def as_markdown(found: Sequence[Change], notes: Sequence[str]) -> str:
         *(line for one, more in zip(heads, below, strict=True) for line in (one, *more)),
     ]
     text = "\n".join(lines)
-    if len(text) <= COMMENT:
+    if len(text) < COMMENT:  # one is left for the end of the last line
         return text
     kept = _fitting(lines, COMMENT - _TAIL)
     left = len(found) - sum(line.startswith("- ") for line in kept)
