@@ -138,14 +138,13 @@ def _faults(schema: Mapping[str, Json]) -> list[SchemaFault]:
         return [SchemaFault("schema-invalid", "the schema is nested too deeply", allowed=f"{DEPTH} levels")]
     faults: list[SchemaFault] = []
     for error in _meta().iter_errors(schema):
-        allowed = _bounded(error.message)
-        faults.append(
-            SchemaFault("schema-invalid", "no valid JSON Schema", path_in(schema, error.instance_path), allowed=allowed)
-        )
+        path, allowed = path_in(schema, error.instance_path), _bounded(error.message)
+        fault = SchemaFault("schema-invalid", "no valid JSON Schema", path, allowed=allowed)
+        if fault not in faults:  # each vocabulary of the meta-schema says it again
+            faults.append(fault)
         if len(faults) == ERRORS:
             break
-    if faults:
-        return faults
+    # What is well-formed is looked at all the same, so that all faults are told at once.
     parts = list(subschemas(schema))
     named = any("$id" in part for _, part in parts)
     for path, part in parts:
@@ -213,13 +212,13 @@ _meta_validator: jsonschema_rs.Validator | None = None
 def _faults_of_part(path: SchemaPath, part: Mapping[str, Json], *, named: bool) -> Iterator[SchemaFault]:
     """`named`: some part of the schema has an `$id`, which references may lead to; compiling tells whether they do."""
     dialect = part.get("$schema")
-    if dialect is not None and dialect.rstrip("#") != DIALECT:
+    if isinstance(dialect, str) and dialect.rstrip("#") != DIALECT:
         yield SchemaFault(
             "schema-dialect", "this JSON Schema dialect is not supported", (*path, "$schema"), dialect, DIALECT
         )
     if isinstance(part.get("pattern"), str):
         yield from _regex_fault((*path, "pattern"), part["pattern"])
-    for regex in part.get("patternProperties", ()):
+    for regex in _mapping(part.get("patternProperties")):
         yield from _regex_fault((*path, "patternProperties", regex), regex)
     for keyword in _REFERENCES:
         reference = part.get(keyword)
@@ -241,9 +240,14 @@ def _lost_references(
         for keyword in _REFERENCES:
             reference = part.get(keyword)
             if isinstance(reference, str) and reference.startswith("#/") and referred(schema, reference) is None:
-                known = ", ".join(f"#/$defs/{name}" for name in list(schema.get("$defs", ()))[:10])
+                known = ", ".join(f"#/$defs/{name}" for name in list(_mapping(schema.get("$defs")))[:10])
                 what = "this reference leads to nothing"
                 yield SchemaFault("schema-lost-ref", what, (*path, keyword), reference, known)
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    """`value` where it is a mapping, else an empty one: that it should be one is told already."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _regex_fault(path: SchemaPath, regex: str) -> Iterator[SchemaFault]:
