@@ -9,9 +9,9 @@ from signalbox import schema as schemas
 from signalbox.classic import pattern_of
 from signalbox.definitions.findings import check_findings
 from signalbox.definitions.matchers import changed_numbers, check_pattern
-from signalbox.definitions.meta import check_form, form_problems
-from signalbox.definitions.places import Document, Path
-from signalbox.definitions.routing import check_route
+from signalbox.definitions.meta import Found, by_part, check_form, form_problems, well_formed
+from signalbox.definitions.places import Document
+from signalbox.definitions.routing import check_routes
 from signalbox.definitions.samples import check_samples
 from signalbox.model import Event, Json, JsonObject, Route, Sample, route_from_config
 from signalbox.patterns import compile
@@ -40,7 +40,8 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
         )
     found = form_problems(document, "event")
     problems += [problem for _, problem in found]
-    usable = _usable(document, {path for path, _ in found})
+    routes = by_part(found).get("routes", [])
+    usable = _usable(document, found)
     if usable is None:
         return None, problems
     event = event_of(event_id, usable.value)
@@ -48,11 +49,11 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
     problems += _from_problems(usable)
     validator, schema_problems = _compiled(usable.part("schema"))
     problems += schema_problems
-    problems += _sample_problems(event, usable, validator)
+    problems += _sample_problems(event, usable, validator, document.value.get("routes"))
     # Patterns are held against the schema, which is no use where it is none.
     known = event if validator is not None else replace(event, schema={})
-    for name in event.routes:
-        problems += check_route(known, name, usable.part("routes", name), registry, runtime=False)
+    if "routes" in usable.value:
+        problems += check_routes(known, document.part("routes"), routes, registry, runtime=False)
     if not errors(problems):
         compiled = {name: compile(pattern_of(event, route)) for name, route in event.routes.items()}
         problems += check_samples(event, compiled, usable)
@@ -60,19 +61,18 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
     return (None if found else event), problems
 
 
-def _usable(document: Document, bad: set[Path]) -> Document | None:
+def _usable(document: Document, found: list[Found]) -> Document | None:
     """`document` without the parts whose form is wrong, so that the other parts can be checked in the same run.
 
-    What is required gets a stand-in that no check minds. None where nothing is left.
+    What is required gets a stand-in that no check minds; routes are there if nothing is wrong with them. None where
+    nothing is left.
     """
-    if not isinstance(document.value, dict):
+    usable = well_formed(document, found)
+    if usable.value is None:
         return None
-    keys = {path[0] for path in bad if len(path) == 1 or path[:1] not in ((), ("routes",))}
-    value = {key: part for key, part in document.value.items() if key not in keys}
-    value.setdefault("source", "any")
-    value.setdefault("schema", {})
+    value = {"source": "any", "schema": {}, **usable.value}
     if "routes" in value:
-        wrong = {path[1] for path in bad if len(path) > 1 and path[0] == "routes"}
+        wrong = by_part(by_part(found).get("routes", ()))
         value["routes"] = {name: config for name, config in value["routes"].items() if name not in wrong}
     return Document(value, document.file, document.place, document.base)
 
@@ -160,8 +160,12 @@ def _compiled(document: Document) -> tuple[schemas.Validator | None, list[Proble
         return None, problems
 
 
-def _sample_problems(event: Event, document: Document, validator: schemas.Validator | None) -> list[Problem]:
+def _sample_problems(
+    event: Event, document: Document, validator: schemas.Validator | None, routes: Json
+) -> list[Problem]:
+    """`routes` are all that the event has, those with faults, too."""
     problems: list[Problem] = []
+    names = routes if isinstance(routes, dict) else {}
     for index, sample in enumerate(event.samples):
         part = document.part("samples", index)
         if is_long_sample(part.value):
@@ -169,14 +173,14 @@ def _sample_problems(event: Event, document: Document, validator: schemas.Valida
                 problems += wrong
                 continue
             for position, route in enumerate(sample.routes or ()):
-                if route not in event.routes:
+                if route not in names:
                     problems.append(
                         part.problem(
                             "sample-route",
                             f"the event has no route {route!r}",
                             ("routes", position),
                             got=route,
-                            allowed=", ".join(event.routes) or "no route is defined",
+                            allowed=", ".join(names) or "no route is defined",
                         )
                     )
             part = part.part("detail")

@@ -5,7 +5,7 @@ vscode-json-languageservice show, and what is shown here as "allowed".
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -18,6 +18,9 @@ from signalbox.problems import Problem, did_you_mean
 from signalbox.schema import path_in
 
 MetaSchema = Literal["event", "routes", "destinations", "function", "sample", "flow"]
+
+Found = tuple[Path, Problem]
+"""A fault of form, with the path of the part that it is about."""
 
 _BASE = "signalbox:///"
 _FILES = (
@@ -35,6 +38,8 @@ _ROOTS: dict[MetaSchema, str] = {
     "sample": "event.schema.json#/$defs/longSample",
     "flow": "flow.schema.json",
 }
+_AROUND = ("form-missing-key", "form-name")
+"""Faults of what lacks a key, or has a wrong one: what else is in it may be right."""
 _SHOWN = 100
 """Characters of a value in a message."""
 _UNKNOWN_KEYS = 50
@@ -53,10 +58,47 @@ def check_form(document: Document, schema: MetaSchema) -> list[Problem]:
     return [problem for _, problem in form_problems(document, schema)]
 
 
-def form_problems(document: Document, schema: MetaSchema) -> list[tuple[Path, Problem]]:
+def form_problems(document: Document, schema: MetaSchema) -> list[Found]:
     """As `check_form`, with the path in `document` of the part that each problem is about."""
     found = _validator(schema).iter_errors(document.value)
     return [(path, problem) for error in found for path, problem in _problems(document, error)]
+
+
+def by_part(found: Iterable[Found]) -> dict[str | int, list[Found]]:
+    """What of `found` is about each part of a value, with the paths from there. What is about the whole is left out."""
+    parts: dict[str | int, list[Found]] = {}
+    for path, problem in found:
+        if path:
+            parts.setdefault(path[0], []).append((path[1:], problem))
+    return parts
+
+
+def well_formed(document: Document, found: Collection[Found]) -> Document:
+    """`document` without the parts that `found` is about, so that the others can be checked in the same run.
+
+    Keys are taken out of mappings; an item of a list gives way to None, so that the others keep their places. A key
+    that is missing stays missing. None takes the place of a value that is wrong as a whole.
+    """
+    return Document(_well_formed(document.value, found), document.file, document.place, document.base)
+
+
+def _well_formed(value: Json, found: Collection[Found]) -> Json:
+    if not found:
+        return value
+    if _is_bad(found):
+        return None
+    bad = by_part(found)
+    if isinstance(value, dict):
+        parts = {key: part for key, part in value.items() if not _is_bad(bad.get(key, ()))}
+        return {key: _well_formed(part, bad.get(key, ())) for key, part in parts.items()}
+    if isinstance(value, list):
+        return [_well_formed(part, bad.get(index, ())) for index, part in enumerate(value)]
+    return value
+
+
+def _is_bad(found: Collection[Found]) -> bool:
+    """Is one of `found` about the value itself?"""
+    return any(not path and problem.code not in _AROUND for path, problem in found)
 
 
 def meta_schema(name: Literal["event", "route", "destinations", "function", "flow"]) -> Mapping[str, Any]:

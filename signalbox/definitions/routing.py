@@ -3,18 +3,18 @@
 Nothing here does I/O or reads YAML.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from signalbox import classic
 from signalbox.canonical import canonical
 from signalbox.definitions.fields import check_fields
 from signalbox.definitions.matchers import changed_numbers, check_pattern
-from signalbox.definitions.meta import form_problems, shown
+from signalbox.definitions.meta import Found, by_part, form_problems, shown, well_formed
 from signalbox.definitions.places import Document, Path
 from signalbox.definitions.sayable import check_sayable
 from signalbox.definitions.transformers import check_transformer, is_json_path, template_values
-from signalbox.model import ROUTER_KINDS, Event, Json, Route, route_from_config, target_from_config
+from signalbox.model import ROUTER_KINDS, TARGET_KINDS, Event, Json, Route, route_from_config, target_from_config
 from signalbox.problems import Problem, errors
 from signalbox.registry import Registry
 
@@ -39,24 +39,39 @@ def check_routing_config(event: Event, configs: Json, registry: Registry, *, run
     if unsayable := check_sayable(document):
         return unsayable
     found = form_problems(document, "routes")
-    problems = [problem for _, problem in found]
-    bad = {path[0] for path, _ in found if path}
-    for name in configs:
-        if name not in bad:
-            problems += check_route(event, name, document.part(name), registry, runtime=runtime)
+    return [*(problem for _, problem in found), *check_routes(event, document, found, registry, runtime=runtime)]
+
+
+def check_routes(
+    event: Event, document: Document, found: Collection[Found], registry: Registry, *, runtime: bool
+) -> list[Problem]:
+    """What is wrong with the routes in `document`, by name, as routes of `event`, besides what is `found` of their form:
+    what has the right form is checked whether the rest has or not."""
+    if not isinstance(document.value, Mapping):
+        return []
+    parts = by_part(found)
+    problems: list[Problem] = []
+    for name in document.value:
+        problems += _route_problems(event, name, document.part(name), parts.get(name, []), registry, runtime)
     return problems
 
 
-def check_route(event: Event, name: str, document: Document, registry: Registry, *, runtime: bool) -> list[Problem]:
-    """What is wrong with the route `name` of `event`, whose config in `document` has the right form."""
-    config: dict[str, Any] = document.value
+def _route_problems(
+    event: Event, name: str, whole: Document, found: list[Found], registry: Registry, runtime: bool
+) -> list[Problem]:
+    document = well_formed(whole, found)
+    if not name or document.value is None:
+        return []  # the validator's paths leave out empty keys, so faults inside this one are told of another part
     problems = list(_number_problems(document))
     problems += _pattern_problems(event, name, document)
-    for index, target in enumerate(config["targets"]):
-        problems += _target_problems(event, document.part("targets", index), target, registry, runtime)
+    wrong = by_part(by_part(found).get("targets", ()))
+    for index, target in enumerate(document.value.get("targets", ())):
+        if target is not None:
+            keys = by_part(wrong.get(index, ())).keys()
+            problems += _target_problems(event, document.part("targets", index), registry, runtime, keys)
     problems += _same_target_twice(document)
-    if not errors(problems):
-        problems += _rule_problems(event, route_from_config(event.id, name, config), document)
+    if not found and not errors(problems):
+        problems += _rule_problems(event, route_from_config(event.id, name, whole.value), document)
     return problems
 
 
@@ -88,8 +103,14 @@ def _pattern_problems(event: Event, name: str, document: Document) -> Iterator[P
 
 
 def _target_problems(
-    event: Event, document: Document, config: dict[str, Any], registry: Registry, runtime: bool
+    event: Event, document: Document, registry: Registry, runtime: bool, wrong: Collection[str | int]
 ) -> Iterator[Problem]:
+    """`wrong` are the keys of the target whose form is wrong: of those nothing is said."""
+    config = {key: part for key, part in document.value.items() if key not in wrong}
+    if _name_of(config) is None:
+        if "input" in config:
+            yield from check_transformer(document.part("input"))
+        return
     target = target_from_config(config)
     kind = target.kind
     if (refused := registry.resolve(target, event.id, runtime=runtime)) is not None:
@@ -123,7 +144,7 @@ def _target_problems(
             got=f"{kind}: {target.name}",
             fix="remove it",
         )
-    if fifo and "message-group" not in config:
+    if fifo and "message-group" not in config and "message-group" not in wrong:
         yield document.problem(
             "target-message-group",
             f"the FIFO queue {target.name} needs a message group",
@@ -161,13 +182,20 @@ def _log_template_problems(document: Document) -> Iterator[Problem]:
 
 def _same_target_twice(document: Document) -> Iterator[Problem]:
     seen: dict[str, int] = {}
-    for index, config in enumerate(document.value["targets"]):
-        name = target_from_config(config).name
+    for index, config in enumerate(document.value.get("targets", ())):
+        name = None if config is None else _name_of(config)
+        if name is None:
+            continue
         if name in seen:
             yield document.problem(
                 "target-twice", f"{name} is a target of this route already", ("targets", index), fix="remove one"
             )
         seen.setdefault(name, index)
+
+
+def _name_of(config: Mapping[str, Any]) -> str | None:
+    """The name of the target that `config` says; None where the form of the name is wrong, and so left out."""
+    return next((config[kind] for kind in TARGET_KINDS if kind in config), None)
 
 
 def _rule_problems(event: Event, route: Route, document: Document) -> Iterator[Problem]:
