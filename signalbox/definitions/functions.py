@@ -1,37 +1,20 @@
 """functions/<name>/function.yaml: how each processing function is made."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path as FilePath
 
 from signalbox.definitions.files import entries
-from signalbox.definitions.meta import check_form
+from signalbox.definitions.meta import form_problems, well_formed
+from signalbox.definitions.placeholders import filled, placeholder_problems
 from signalbox.definitions.places import Document
+from signalbox.definitions.schedules import schedule_fault
+from signalbox.definitions.statements import check_statement
+from signalbox.definitions.whole import Stack
 from signalbox.definitions.yaml12 import read_file
 from signalbox.model import Function, JsonObject, Statement
-from signalbox.problems import DefinitionError, Problem, did_you_mean, errors
+from signalbox.problems import DefinitionError, Problem
 
-PLACEHOLDERS = (
-    "name",
-    "region",
-    "account",
-    "partition",
-    "bus.name",
-    "bus.arn",
-    "store.name",
-    "store.arn",
-    "state.name",
-    "state.arn",
-    "undelivered.url",
-    "undelivered.arn",
-    "retry.url",
-    "retry.arn",
-    "flows.role",
-    "flows.logs",
-)
-"""What `${…}` may say in environment, resources and conditions: filled in by the program."""
-
-_PLACEHOLDER = re.compile(r"\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _ROLES = frozenset(("feed", "flows"))
 """Of the stack's own roles those that are named like the role of a function."""
@@ -40,8 +23,8 @@ _RESERVED = frozenset(("_HANDLER", "_X_AMZN_TRACE_ID", "LAMBDA_TASK_ROOT", "LAMB
 _ENVIRONMENT_BYTES = 4096
 
 
-def read_functions(folder: FilePath) -> tuple[dict[str, Function], dict[str, Document], list[Problem]]:
-    """The functions under `folder` by name, where each is defined, and what is wrong with them."""
+def read_functions(folder: FilePath, stack: Stack) -> tuple[dict[str, Function], dict[str, Document], list[Problem]]:
+    """The functions under `folder` by name, where each is defined, and what is wrong with them on `stack`."""
     functions: dict[str, Function] = {}
     documents: dict[str, Document] = {}
     problems: list[Problem] = []
@@ -65,7 +48,8 @@ def read_functions(folder: FilePath) -> tuple[dict[str, Function], dict[str, Doc
         except DefinitionError as error:
             problems += error.problems
             continue
-        found = check_form(document, "function")
+        form = form_problems(document, "function")
+        found = [problem for _, problem in form]
         if not _NAME.fullmatch(path.name):
             found.append(
                 document.problem(
@@ -86,11 +70,11 @@ def read_functions(folder: FilePath) -> tuple[dict[str, Function], dict[str, Doc
                     fix="add one with `def handle(event, context)`",
                 )
             )
-        if not errors(found):
-            found += _problems(document)
         if isinstance(document.value, dict):
+            usable = well_formed(document, form)
+            found += _problems(usable, stack) if usable.value is not None else ()
             documents[path.name] = document
-            if not errors(check_form(document, "function")):
+            if not form:
                 functions[path.name] = _function(path.name, document.value)
         problems += found
     return functions, documents, problems
@@ -117,38 +101,54 @@ def _function(name: str, value: JsonObject) -> Function:
     )
 
 
-def _problems(document: Document) -> Iterator[Problem]:
+def _problems(document: Document, stack: Stack) -> Iterator[Problem]:
+    """What is wrong with a function beside the form of its file, as far as that is right."""
     value = document.value
-    environment = value.get("environment", {})
+    yield from _environment_problems(document, value.get("environment", {}), stack)
+    for key in ("environment", "statements"):
+        if key in value:
+            yield from placeholder_problems(document, value[key], (key,))
+    for index, statement in enumerate(value.get("statements", ())):
+        if statement is not None:
+            yield from check_statement(document.part("statements", index))
+    yield from _trigger_problems(document, value.get("triggers", ()))
+
+
+def _environment_problems(document: Document, environment: dict[str, str], stack: Stack) -> Iterator[Problem]:
     for name in _RESERVED & environment.keys():
         yield document.problem("function-environment", f"{name} is Lambda's own", ("environment", name))
-    if sum(len(f"{name}{text}".encode()) for name, text in environment.items()) > _ENVIRONMENT_BYTES:
+    size = sum(len(f"{name}{filled(text, stack)}".encode()) for name, text in environment.items())
+    if size > _ENVIRONMENT_BYTES:
         yield document.problem(
             "function-environment",
             "the environment is too big",
             ("environment",),
+            got=f"{size} bytes, placeholders filled in",
             allowed=f"{_ENVIRONMENT_BYTES} bytes",
         )
-    for key in ("environment", "statements"):
-        if key in value:
-            yield from _placeholder_problems(document, value[key], (key,))
 
 
-def _placeholder_problems(document: Document, value: object, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _placeholder_problems(document, inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _placeholder_problems(document, inner, (*path, index))
-    elif isinstance(value, str):
-        for name, end in _PLACEHOLDER.findall(value):
-            if name not in PLACEHOLDERS or not end:
+def _trigger_problems(document: Document, triggers: Iterable[JsonObject | None]) -> Iterator[Problem]:
+    seen: set[tuple[str, str]] = set()
+    for index, trigger in enumerate(triggers):
+        for kind in ("topic", "queue", "stream", "schedule"):
+            if trigger is None or kind not in trigger:
+                continue
+            named = trigger[kind]
+            if kind == "schedule" and (fault := schedule_fault(named)):
                 yield document.problem(
-                    "function-placeholder",
-                    "there is no such placeholder",
-                    path,
-                    got=f"${{{name}{end}",
-                    allowed=", ".join(f"${{{each}}}" for each in PLACEHOLDERS),
-                    fix=did_you_mean(name, PLACEHOLDERS),
+                    "function-schedule",
+                    f"EventBridge refuses this schedule: {fault}",
+                    ("triggers", index, kind),
+                    got=named,
+                    allowed="rate(1 minute), rate(5 minutes), cron(0 6 * * ? *)",
                 )
+            if (kind, named) in seen:
+                yield document.problem(
+                    "function-trigger-twice",
+                    f"this {kind} starts the function already",
+                    ("triggers", index),
+                    got=named,
+                    fix="name all partitions in one of them" if kind == "stream" else "remove one",
+                )
+            seen.add((kind, named))

@@ -53,7 +53,7 @@ def read_anyway(
     complete = not errors(problems)
     unread = set() if found.destinations is not None else set(DESTINATION_KINDS)
     destinations = found.destinations or Document({}, str(path))
-    made, sources, faults = read_functions(functions)
+    made, sources, faults = read_functions(functions, stack)
     problems += faults
     if errors(faults):
         unread.add("function")

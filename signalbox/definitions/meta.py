@@ -61,7 +61,10 @@ def check_form(document: Document, schema: MetaSchema) -> list[Problem]:
 def form_problems(document: Document, schema: MetaSchema) -> list[Found]:
     """As `check_form`, with the path in `document` of the part that each problem is about."""
     found = _validator(schema).iter_errors(document.value)
-    return [(path, problem) for error in found for path, problem in _problems(document, error)]
+    told = [(path, problem) for error in found for path, problem in _problems(document, error)]
+    # What is of the wrong type fits none of several forms either: that goes without saying.
+    mistyped = {path for path, problem in told if problem.code == "form-type"}
+    return [(path, problem) for path, problem in told if problem.code != "form-oneOf" or path not in mistyped]
 
 
 def by_part(found: Iterable[Found]) -> dict[str | int, list[Found]]:

@@ -45,8 +45,8 @@ def check_routing_config(event: Event, configs: Json, registry: Registry, *, run
 def check_routes(
     event: Event, document: Document, found: Collection[Found], registry: Registry, *, runtime: bool
 ) -> list[Problem]:
-    """What is wrong with the routes in `document`, by name, as routes of `event`, besides what is `found` of their form:
-    what has the right form is checked whether the rest has or not."""
+    """What is wrong with the routes in `document`, by name, as routes of `event`, besides what was `found` of their
+    form: what has the right form is checked whether the rest has or not."""
     if not isinstance(document.value, Mapping):
         return []
     parts = by_part(found)
