@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.component import Component
-from components.policy import allow, assumed_by, document, fill
+from components.policy import allow, assumed_by, document, fill, fill_all
 from components.scope import Scope
 from signalbox.model import Function
 
@@ -86,7 +86,7 @@ class LambdaFunction(Component):
             allow(
                 statement.actions,
                 [fill(resource, placeholders) for resource in statement.resources],
-                conditions=statement.conditions,
+                conditions=fill_all(statement.conditions, placeholders),
             )
             for statement in args.function.statements
         ]

@@ -42,6 +42,18 @@ def assumed_by(service: str, source: str | None = None) -> pulumi.Output[str]:
     return document({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}, **condition})
 
 
+def fill_all(value: Any, values: Mapping[str, pulumi.Input[str]]) -> Any:
+    """`value` with all texts in it filled as by `fill`; keys stay as they are."""
+    match value:
+        case str():
+            return fill(value, values)
+        case Mapping():
+            return {key: fill_all(inner, values) for key, inner in value.items()}
+        case list():
+            return [fill_all(inner, values) for inner in value]
+    return value
+
+
 def fill(text: str, values: Mapping[str, pulumi.Input[str]]) -> pulumi.Input[str]:
     """`text` with each `${placeholder}` replaced by its value; the definitions' checks have refused unknown ones."""
     used = {key: values[key] for key in PLACEHOLDER.findall(text)}

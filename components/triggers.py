@@ -12,8 +12,11 @@ from components.policy import allow, document
 from components.scope import Scope
 from signalbox.canonical import canonical
 from signalbox.model import Function
+from signalbox.names import bounded
 from signalbox.store import PK
 
+STATEMENT_ID_LIMIT = 100
+# https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html#lambda-AddPermission-request-StatementId
 STREAM_RETRIES = 5
 STREAM_SECONDS = 3_600
 """For how long records of a stream are tried: by default Lambda would try for ever, and one bad record would block its
@@ -51,7 +54,7 @@ def allow_invoke(
     """The permission that lets `service` invoke `function` on behalf of `source_arn` (wildcards allowed)."""
     return aws.lambda_.Permission(
         f"{owner.name}-{suffix}",
-        statement_id=suffix,
+        statement_id=bounded(suffix, STATEMENT_ID_LIMIT),
         action="lambda:InvokeFunction",
         function=function.name,
         principal=service,
@@ -62,10 +65,13 @@ def allow_invoke(
 
 def wire(owner: Component, started: LambdaFunction, function: Function, triggers: Triggers) -> None:
     """Make everything that `function.triggers` ask for. A name that the stack does not know is said, not made."""
+    schedules = 0
     for trigger in function.triggers:
         match trigger:
             case {"schedule": expression}:
-                _on_schedule(owner, started, f"{function.name}-schedule", expression, triggers.scope)
+                schedules += 1
+                suffix = f"{function.name}-schedule" if schedules == 1 else f"{function.name}-schedule-{schedules}"
+                _on_schedule(owner, started, suffix, expression, triggers.scope)
             case {"stream": source, "partitions": partitions}:
                 suffix = f"{function.name}-{source}"
                 _on_stream(owner, started, suffix, triggers.streams[source], partitions, triggers.failures)

@@ -72,6 +72,53 @@ def test_placeholders_are_filled_in_and_the_rest_is_kept(code):
     assert inputs["layers"] == ["arn:layer"]
 
 
+def test_placeholders_in_conditions_are_filled_in(code):
+    conditions = {"ArnEquals": {"aws:SourceArn": ["${bus.arn}", "arn:x"]}, "Bool": {"aws:SecureTransport": True}}
+    statement = Statement(("sqs:SendMessage",), ("*",), conditions)
+    _, own, _ = policy(declared(code, function(statements=(statement,))).the("RolePolicy"))
+    assert own["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": ["arn:bus", "arn:x"]},
+        "Bool": {"aws:SecureTransport": True},
+    }
+
+
+def started(code, name, triggers, topics=None):
+    """What is declared for a function with `triggers`."""
+    import pulumi_aws as aws
+
+    def program():
+        made = {name: function(name=name, triggers=triggers)}
+        wiring = Triggers(SCOPE, topics or {}, {}, {}, aws.sqs.Queue("undelivered", name="park-dev-undelivered"))
+        ProcessingFunctions("functions", ProcessingFunctionsArgs(settings(), made, {name: code}, wiring))
+
+    return declare(program)
+
+
+def test_each_schedule_has_a_rule_of_its_own_and_the_first_is_called_as_if_it_were_the_only_one(code):
+    one = started(code, "tick", ({"schedule": "rate(5 minutes)"},))
+    two = started(code, "tick", ({"schedule": "rate(5 minutes)"}, {"schedule": "rate(1 hour)"}))
+    rules = {each.name: each.inputs["scheduleExpression"] for each in two.of("EventRule")}
+    assert rules == {
+        "functions-tick-schedule": "rate(5 minutes)",
+        "functions-tick-schedule-2": "rate(1 hour)",
+    }
+    assert [each.name for each in one.of("EventRule")] == ["functions-tick-schedule"]
+    for kind in ("EventRule", "EventTarget", "Permission"):
+        assert len({each.name for each in two.of(kind)}) == len(two.of(kind)) == 2
+    assert len({each.inputs["statementId"] for each in two.of("Permission")}) == 2
+    assert len({each.inputs["name"] for each in two.of("EventRule")}) == 2
+
+
+def test_the_id_of_a_permission_is_one_that_lambda_takes_however_long_the_names_are(code):
+    topics = {"t" * 64: "arn:t", "t" * 63: "arn:u"}
+    found = started(code, "f" * 60, tuple({"topic": name} for name in topics), topics)
+    ids = {each.inputs["statementId"] for each in found.of("Permission")}
+    assert len(ids) == 2
+    assert all(len(each) <= 100 for each in ids)
+    short = started(code, "tick", ({"topic": "t"},), {"t": "arn:t"})
+    assert short.the("Permission").inputs["statementId"] == "tick-t"
+
+
 def test_a_trigger_makes_permission_and_subscription_and_what_sns_cannot_hand_over_is_kept(code):
     import pulumi_aws as aws
 
