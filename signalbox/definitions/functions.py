@@ -104,6 +104,14 @@ def _function(name: str, value: JsonObject) -> Function:
 def _problems(document: Document, stack: Stack) -> Iterator[Problem]:
     """What is wrong with a function beside the form of its file, as far as that is right."""
     value = document.value
+    if "${" in value.get("description", ""):
+        yield document.problem(
+            "function-placeholder",
+            "a description is shown as it is written: it has no placeholders",
+            ("description",),
+            got=value["description"],
+            fix="write it out",
+        )
     yield from _environment_problems(document, value.get("environment", {}), stack)
     for key in ("environment", "statements"):
         if key in value:
