@@ -15,10 +15,11 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
-from signalbox.definitions.places import Document, Place
+from signalbox.definitions.places import Document, Path, Place, path_text
 from signalbox.definitions.yaml12 import FILE_BYTES, read_file
 from signalbox.model import Json
 from signalbox.problems import DefinitionError, Problem
@@ -48,8 +49,9 @@ def read_python(
     if "error" in answer:
         error = answer["error"]
         return {}, nothing, {}, [Problem(code="python-error", what=error["what"], file=file, line=error["line"])]
-    places = _literal_places(text)
+    places, twice = _literal_places(text)
     problems = [_fault(file, places, fault) for fault in answer["faults"]]
+    problems += (_duplicate(file, *each) for each in twice if each[0][0] in (EVENTS, ROUTES, DESTINATIONS, FLOWS))
     dicts: dict[str, Json] = answer["dicts"]
     dicts.setdefault(FLOWS, {})
     for name in (EVENTS, ROUTES, FLOWS):
@@ -66,6 +68,7 @@ def read_python(
             dicts[name] = {}
     events = _events(dicts, file, places, source, problems)
     if DESTINATIONS in dicts:
+        problems += _not_read(path)
         destinations = Document(dicts[DESTINATIONS], file, places.parts.get(DESTINATIONS, Place(1)), (DESTINATIONS,))
     else:
         destinations = _destinations_beside(path, nothing, problems)
@@ -96,6 +99,18 @@ def _fault(file: str, places: Place, fault: dict[str, Any]) -> Problem:
         tuple(fault["path"]),
         got=fault["got"],
         allowed="dict with text keys, list, tuple, str, int, float, bool, None",
+    )
+
+
+def _duplicate(file: str, path: Path, line: int, first: int) -> Problem:
+    return Problem(
+        code="python-duplicate-key",
+        what="this key is there already",
+        got=str(path[-1]),
+        fix=f"see line {first}: Python would take the last",
+        file=file,
+        line=line,
+        path=path_text(path),
     )
 
 
@@ -151,41 +166,66 @@ def _events(
     return events
 
 
+def _files_beside(path: FilePath) -> list[FilePath]:
+    """Where destinations may be instead of in the Python file at `path`: files that exist, what counts first."""
+    files = (path.with_name("destinations.yaml"), path.parent / "mappings" / "destinations.yaml")
+    return [file for file in files if file.exists()]
+
+
+def _not_read(path: FilePath) -> Iterator[Problem]:
+    for file in _files_beside(path):
+        yield Problem(
+            code="file-not-read",
+            what=f"this is not read: {path.name} has a dict `{DESTINATIONS}`, and only that counts",
+            file=str(file),
+            fix="move all destinations into one of them",
+            severity="warning",
+        )
+
+
 def _destinations_beside(path: FilePath, nothing: Document, problems: list[Problem]) -> Document | None:
-    for file in (path.with_name("destinations.yaml"), path.parent / "mappings" / "destinations.yaml"):
-        if file.exists():
-            try:
-                return read_file(file, empty={})
-            except DefinitionError as error:
-                problems += error.problems
-                return None
-    return nothing
+    files = _files_beside(path)
+    if not files:
+        return nothing
+    try:
+        return read_file(files[0], empty={})
+    except DefinitionError as error:
+        problems += error.problems
+        return None
 
 
-def _literal_places(text: str) -> Place:
-    """Where the dicts and their parts are written, as far as they are literal."""
+_Twice = tuple[Path, int, int]
+"""A key that a literal dict has twice: its path, its line, and the line of the first."""
+
+
+def _literal_places(text: str) -> tuple[Place, list[_Twice]]:
+    """Where the dicts and their parts are written, as far as they are literal, and the keys that are there twice."""
     root = Place(1)
+    twice: list[_Twice] = []
     for statement in ast.parse(text).body:
         match statement:
             case ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
-                _place_assigned(root, target, value)
-    return root
+                _place_assigned(root, target, value, twice)
+    return root, twice
 
 
-def _place_assigned(root: Place, target: ast.expr, value: ast.expr) -> None:
+def _place_assigned(root: Place, target: ast.expr, value: ast.expr, twice: list[_Twice]) -> None:
     match target:
         case ast.Name(id=name):
-            root.parts[name] = _place_of(value)
+            root.parts[name] = _place_of(value, (name,), twice)
         case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str() as key)) if name in root.parts:
-            root.parts[name].parts[key] = Place(target.lineno, _place_of(value).parts)
+            root.parts[name].parts[key] = Place(target.lineno, _place_of(value, (name, key), twice).parts)
 
 
-def _place_of(value: ast.expr) -> Place:
+def _place_of(value: ast.expr, path: Path, twice: list[_Twice]) -> Place:
     place = Place(value.lineno)
     if isinstance(value, ast.Dict):
         for key, inner in zip(value.keys, value.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                place.parts[key.value] = Place(key.lineno, _place_of(inner).parts)
+                here = (*path, key.value)
+                if (first := place.parts.get(key.value)) is not None:
+                    twice.append((here, key.lineno, first.line))
+                place.parts[key.value] = Place(key.lineno, _place_of(inner, here, twice).parts)
     elif isinstance(value, ast.List | ast.Tuple):
-        place.parts.update(enumerate(map(_place_of, value.elts)))
+        place.parts.update((index, _place_of(each, (*path, index), twice)) for index, each in enumerate(value.elts))
     return place
