@@ -1,5 +1,6 @@
 """functions/<name>/function.yaml: how each processing function is made."""
 
+import ast
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path as FilePath
@@ -70,6 +71,15 @@ def read_functions(folder: FilePath, stack: Stack) -> tuple[dict[str, Function],
                     fix="add one with `def handle(event, context)`",
                 )
             )
+        elif _lacks_handle(handler):
+            found.append(
+                Problem(
+                    code="function-handler",
+                    what="the module has no function `handle`, which Lambda calls",
+                    file=str(handler),
+                    fix="name it so: `def handle(event, context)`",
+                )
+            )
         if isinstance(document.value, dict):
             usable = well_formed(document, form)
             found += _problems(usable, stack) if usable.value is not None else ()
@@ -78,6 +88,28 @@ def read_functions(folder: FilePath, stack: Stack) -> tuple[dict[str, Function],
                 functions[path.name] = _function(path.name, document.value)
         problems += found
     return functions, documents, problems
+
+
+def _lacks_handle(handler: FilePath) -> bool:
+    """Is it certain that the module at `handler` has no name `handle`? Not if it is Python that cannot be read here."""
+    try:
+        waiting: list[ast.AST] = [ast.parse(handler.read_bytes())]
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.Name(id="handle", ctx=ast.Store()):
+                return False
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                if any((each.asname or each.name) in ("handle", "*") for each in names):
+                    return False
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                if name == "handle":
+                    return False
+                continue  # names inside are not the module's
+        waiting.extend(ast.iter_child_nodes(node))
+    return True
 
 
 def _function(name: str, value: JsonObject) -> Function:

@@ -52,7 +52,7 @@ def mappings(tmp_path: Path) -> Path:
     (tmp_path / "mappings" / "events").mkdir(parents=True)
     (tmp_path / "functions" / "work").mkdir(parents=True)
     (tmp_path / "functions" / "work" / "function.yaml").write_text("target: true\n")
-    (tmp_path / "functions" / "work" / "handler.py").touch()
+    (tmp_path / "functions" / "work" / "handler.py").write_text("def handle(event, context): ...\n")
     (tmp_path / "mappings" / "destinations.yaml").write_text("jobs: {kind: queue}\nmail: {kind: topic}\n")
     (tmp_path / "mappings" / "events" / "order.yaml").write_text(EVENT)
     return tmp_path / "mappings"
