@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from components.component import Component
 from components.policy import allow, document
 from components.scope import Scope
+from signalbox import physical_names
 from signalbox.canonical import canonical
 from signalbox.runtime.queues import MESSAGE_BYTES
 
@@ -51,7 +52,7 @@ class Bus(Component):
         )
         self.undelivered = aws.sqs.Queue(
             f"{name}-undelivered",
-            name=scope.physical("undelivered"),
+            name=physical_names.queue(scope.name, physical_names.UNDELIVERED),
             message_retention_seconds=FOURTEEN_DAYS,
             max_message_size=MESSAGE_BYTES,
             sqs_managed_sse_enabled=True,
@@ -71,7 +72,7 @@ class Bus(Component):
         )
         self.retry = aws.sqs.Queue(
             f"{name}-retry",
-            name=scope.physical("retry"),
+            name=physical_names.queue(scope.name, physical_names.RETRY),
             visibility_timeout_seconds=VISIBILITY_FACTOR * args.router_timeout,
             message_retention_seconds=FOURTEEN_DAYS,
             max_message_size=MESSAGE_BYTES,

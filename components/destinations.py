@@ -9,22 +9,15 @@ import pulumi_aws as aws
 from components.component import Component
 from components.policy import allow, assumed_by, document, from_source
 from components.scope import Scope
+from signalbox import physical_names
 from signalbox.canonical import digest
+from signalbox.classic import ROLE_ACTIONS
 from signalbox.model import Destination
 from signalbox.runtime.queues import MESSAGE_BYTES
 
 EVENTS = "events.amazonaws.com"
 LOG_DELIVERY = [EVENTS, "delivery.logs.amazonaws.com"]
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html#eb-cloudwatchlogs-permissions
-
-ROLE_ACTIONS: Mapping[str, Sequence[str]] = {
-    "bus": ["events:PutEvents"],
-    "state-machine": ["states:StartExecution"],
-    "stream": ["kinesis:PutRecord", "kinesis:PutRecords"],
-    "api-destination": ["events:InvokeApiDestination"],
-}
-"""Kinds that EventBridge reaches with a role, and what that role must allow:
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html#eb-target-permissions"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +90,7 @@ class Destinations(Component):
     def _topic(self, destination: Destination) -> Address:
         topic = aws.sns.Topic(
             f"{self.name}-{destination.name}",
-            name=destination.physical_name or self._scope.physical(destination.name, 256),
+            name=physical_names.created(self._scope.name, destination),
             opts=self.child(),
         )
         policy = aws.sns.TopicPolicy(
@@ -109,10 +102,9 @@ class Destinations(Component):
         return Address(topic.arn, after=(policy,))
 
     def _queue(self, destination: Destination) -> Address:
-        suffix = ".fifo" if destination.fifo else ""
         queue = aws.sqs.Queue(
             f"{self.name}-{destination.name}",
-            name=destination.physical_name or f"{self._scope.physical(destination.name, 80 - len(suffix))}{suffix}",
+            name=physical_names.created(self._scope.name, destination),
             fifo_queue=destination.fifo or None,
             content_based_deduplication=destination.fifo or None,
             sqs_managed_sse_enabled=True,
@@ -131,7 +123,7 @@ class Destinations(Component):
     def _log_group(self, destination: Destination) -> Address:
         group = aws.cloudwatch.LogGroup(
             f"{self.name}-{destination.name}",
-            name=destination.physical_name or f"/aws/events/{self._scope.physical(destination.name, 400)}",
+            name=physical_names.created(self._scope.name, destination),
             retention_in_days=destination.retention_days or self._retention,
             opts=self.child(),
         )
@@ -142,7 +134,7 @@ class Destinations(Component):
             raise ValueError(f"API destination {destination.name} needs endpoint, method and connection, or an arn")
         return aws.cloudwatch.EventApiDestination(
             f"{self.name}-{destination.name}",
-            name=destination.physical_name or self._scope.physical(destination.name),
+            name=physical_names.created(self._scope.name, destination),
             invocation_endpoint=destination.endpoint,
             http_method=destination.method,
             invocation_rate_limit_per_second=destination.rate_limit,
@@ -155,7 +147,7 @@ class Destinations(Component):
             return Address(arn, destination.role)
         role = aws.iam.Role(
             f"{self.name}-{destination.name}-role",
-            name=self._scope.physical(f"to-{destination.name}"),
+            name=physical_names.target_role(self._scope.name, destination.name),
             assume_role_policy=assumed_by(EVENTS),
             opts=self.child(),
         )

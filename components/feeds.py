@@ -7,9 +7,10 @@ import pulumi
 import pulumi_aws as aws
 
 from components.component import Component
-from components.destinations import EVENTS, ROLE_ACTIONS
+from components.destinations import EVENTS
 from components.policy import allow, assumed_by, document
-from signalbox.classic import feed_name
+from signalbox.classic import ROLE_ACTIONS, feed_name
+from signalbox.physical_names import feed_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Feeds(Component):
     def __init__(self, name: str, args: FeedsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         role = aws.iam.Role(
-            f"{name}-role", name=f"{args.stack}-feed", assume_role_policy=assumed_by(EVENTS), opts=self.child()
+            f"{name}-role", name=feed_role(args.stack), assume_role_policy=assumed_by(EVENTS), opts=self.child()
         )
         permission = aws.iam.RolePolicy(
             f"{name}-role-policy",

@@ -24,6 +24,7 @@ from signalbox.flows import (
     statements,
 )
 from signalbox.model import Definitions, Statement
+from signalbox.physical_names import flow_logs, flow_role
 from signalbox.store import ORIGIN_DEFINITIONS, flow_item
 
 STATES = "states.amazonaws.com"
@@ -65,11 +66,9 @@ class Flows(Component):
         self.register_outputs({"role": self.role_arn})
 
     def _logs(self) -> pulumi.Output[str]:
-        # Names that begin so do not use up CloudWatch Logs' resource policies:
-        # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
         group = aws.cloudwatch.LogGroup(
             f"{self.name}-logs",
-            name=f"/aws/vendedlogs/states/{self._args.scope.physical('flows', 400)}",
+            name=flow_logs(self._args.scope.name),
             retention_in_days=self._args.log_retention_days,
             opts=self.child(),
         )
@@ -80,16 +79,16 @@ class Flows(Component):
         functions = self._args.definitions.functions.values()
         callable_ = [each.name for each in functions if each.target and each.runtime]
         machines = self._names().machine_arn("*")
-        role, policy = self._role("", "flows", shared_statements(self._names(), callable_), machines)
+        role, policy = self._role("", None, shared_statements(self._names(), callable_), machines)
         # Not before it may do its work: a state machine that logs is refused with a role that may not.
         return pulumi.Output.all(role.arn, policy.id).apply(lambda known: known[0])
 
     def _role(
-        self, suffix: str, physical_part: str, allowed: list[Statement], machine: str
+        self, suffix: str, flow: str | None, allowed: list[Statement], machine: str
     ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
         role = aws.iam.Role(
             f"{self.name}{suffix}-role",
-            name=self._args.scope.physical(physical_part),
+            name=flow_role(self._args.scope.name, flow),
             # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-create-iam-role.html
             assume_role_policy=assumed_by(STATES, machine),
             opts=self.child(),
@@ -106,9 +105,8 @@ class Flows(Component):
         return role, policy
 
     def _machine(self, flow: Flow) -> aws.sfn.StateMachine:
-        # No function is called `flow.…`: their roles have names of this form too.
         allowed = statements(flow, self._names(), self._args.definitions.events)
-        role, policy = self._role(f"-{flow.id}", f"flow.{flow.id}", allowed, self._names().machine_arn(flow.id))
+        role, policy = self._role(f"-{flow.id}", flow.id, allowed, self._names().machine_arn(flow.id))
         return aws.sfn.StateMachine(
             f"{self.name}-{flow.id}",
             name=self._names().machine(flow.id),

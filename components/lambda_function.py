@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from components.component import Component
 from components.policy import allow, assumed_by, document, fill, fill_all
 from components.scope import Scope
+from signalbox import physical_names
 from signalbox.model import Function
 
 HANDLER = "handler.handle"
@@ -51,8 +52,8 @@ class LambdaFunction(Component):
     def __init__(self, name: str, args: LambdaFunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         settings = args.settings
-        physical_name = settings.scope.physical(args.function.name)
-        self.log_group = self._log_group(settings, physical_name)
+        physical_name = physical_names.function(settings.scope.name, args.function.name)
+        self.log_group = self._log_group(settings, args.function)
         self.role = self._role(physical_name)
         self.policy = self._policy(args)
         self.function = self._function(args, physical_name)
@@ -60,10 +61,10 @@ class LambdaFunction(Component):
             self.failures = self._on_failure(args.failures)
         self.register_outputs({"name": self.function.name})
 
-    def _log_group(self, settings: LambdaSettings, physical_name: str) -> aws.cloudwatch.LogGroup:
+    def _log_group(self, settings: LambdaSettings, function: Function) -> aws.cloudwatch.LogGroup:
         return aws.cloudwatch.LogGroup(
             f"{self.name}-logs",
-            name=f"/aws/lambda/{physical_name}",
+            name=physical_names.function_logs(settings.scope.name, function.name),
             retention_in_days=settings.log_retention_days,
             opts=self.child(),
         )

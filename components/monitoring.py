@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from components.component import Component
 from components.scope import Scope
 from signalbox.aws.metrics import DIMENSION, NAMESPACE
+from signalbox.physical_names import UNDELIVERED, queue
 
 MINUTE = 60
 SCHEDULE = 5 * MINUTE
@@ -132,7 +133,7 @@ class Monitoring(Component):
             {
                 "title": "Undelivered events",
                 "expression": 'SEARCH(\'{AWS/SQS,QueueName} MetricName="ApproximateNumberOfMessagesVisible" '
-                f"QueueName=\"{scope.physical('undelivered')}\"', 'Maximum', 60)",
+                f"QueueName=\"{queue(scope.name, UNDELIVERED)}\"', 'Maximum', 60)",
             },
         ]
         widgets = [self._widget(index, widget) for index, widget in enumerate([*self._args.widgets, *own])]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from signalbox import physical_names
 from signalbox.classic import DEFAULT_BUS
 from signalbox.names import physical
 
@@ -34,4 +35,4 @@ class Scope:
 
     def function_arn(self, function: str) -> str:
         """The ARN of one of our functions, by its folder's name."""
-        return self.arn("lambda", f"function:{self.physical(function)}")
+        return self.arn("lambda", f"function:{physical_names.function(self.name, function)}")

@@ -6,7 +6,7 @@ so that all of them mean the same rule. Another kind of bus would be a second mo
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,15 @@ ROUTER = "router"
 """Target id that a rule's functions and flows share: the Router starts them."""
 
 DEFAULT_BUS = "default"
+
+ROLE_ACTIONS: Mapping[str, Sequence[str]] = {
+    "bus": ["events:PutEvents"],
+    "state-machine": ["states:StartExecution"],
+    "stream": ["kinesis:PutRecord", "kinesis:PutRecords"],
+    "api-destination": ["events:InvokeApiDestination"],
+}
+"""Kinds that EventBridge reaches with a role, and what that role must allow:
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-identity-based.html#eb-target-permissions"""
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 TARGETS_PER_RULE = 5

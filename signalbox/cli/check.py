@@ -11,8 +11,8 @@ from signalbox.classic import RULES_PER_BUS
 from signalbox.cli.console import Progress, counted, problems_report, show_problems, show_table
 from signalbox.cli.definitions_at import functions_option, place_of
 from signalbox.definitions.budget import Use, budget, budget_problems
+from signalbox.definitions.context import Stack
 from signalbox.definitions.loader import read
-from signalbox.definitions.whole import Stack
 from signalbox.model import Definitions
 from signalbox.problems import Problem, errors
 

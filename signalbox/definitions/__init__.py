@@ -49,7 +49,7 @@ def read(
     """
     from signalbox.definitions import loader
     from signalbox.definitions.budget import budget, budget_problems
-    from signalbox.definitions.whole import Stack
+    from signalbox.definitions.context import Stack
 
     stack = Stack(own_bus=own_bus, account=account, region=region, rules_quota=rules_quota)
     definitions, problems = loader.read(path, functions, stack=stack, source=source)

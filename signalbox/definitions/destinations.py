@@ -28,7 +28,6 @@ def read_destinations(document: Document) -> tuple[dict[str, Destination], list[
             # Enough to know for the routes to it, whose faults are told in the same run.
             fifo = value.get("fifo") is True or str(value.get("arn")).endswith(".fifo")
             destinations[name] = Destination(name, value["kind"], fifo=fifo)
-    problems += _same_names(document, destinations.values())
     return destinations, problems
 
 
@@ -84,19 +83,3 @@ def _problems(document: Document) -> Iterable[Problem]:
                 got=name,
                 fix=f"name it {name}.fifo" if fifo else "say `fifo: true`, or take .fifo off the name",
             )
-
-
-def _same_names(document: Document, destinations: Iterable[Destination]) -> Iterable[Problem]:
-    """Two destinations that would be created under one name on AWS."""
-    first: dict[tuple[str, str], str] = {}
-    for each in destinations:
-        if each.arn is None and isinstance(each.physical_name, str):
-            other = first.setdefault((each.kind, each.physical_name), each.name)
-            if other != each.name:
-                yield document.problem(
-                    "destination-name-taken",
-                    f"{other} has this name on AWS already",
-                    (each.name, "name"),
-                    got=each.physical_name,
-                    fix="choose another name, or route to that destination",
-                )

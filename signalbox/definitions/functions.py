@@ -17,8 +17,6 @@ from signalbox.model import Function, JsonObject, Statement
 from signalbox.problems import DefinitionError, Problem
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_ROLES = frozenset(("feed", "flows"))
-"""Of the stack's own roles those that are named like the role of a function."""
 _RESERVED = frozenset(("_HANDLER", "_X_AMZN_TRACE_ID", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "TZ"))
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html: those that Lambda sets; AWS_* by the schema.
 _ENVIRONMENT_BYTES = 4096
@@ -55,12 +53,6 @@ def read_functions(folder: FilePath, stack: Stack) -> tuple[dict[str, Function],
             found.append(
                 document.problem(
                     "function-name", "this is no function name", got=path.name, allowed="letters, digits, _ and -"
-                )
-            )
-        if path.name in _ROLES:
-            found.append(
-                document.problem(
-                    "function-name", f"the stack has a role {path.name} of its own", got=path.name, fix="rename it"
                 )
             )
         if not handler.is_file():

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
+from signalbox.definitions.context import Sources, Stack
 from signalbox.definitions.destinations import read_destinations
 from signalbox.definitions.events import read_event
 from signalbox.definitions.files import entries
 from signalbox.definitions.functions import read_functions
 from signalbox.definitions.places import Document, Place
-from signalbox.definitions.whole import Sources, Stack, check_whole
+from signalbox.definitions.whole import check_whole
 from signalbox.definitions.yaml12 import read_file
 from signalbox.flows.checks import EVENT_UNKNOWN
 from signalbox.flows.files import read_flows

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from signalbox import classic, store
 from signalbox.canonical import canonical
+from signalbox.definitions.aws_names import aws_name_problems
+from signalbox.definitions.context import Sources, Stack
 from signalbox.definitions.places import Document
 from signalbox.flows.model import Emit, flow_of
 from signalbox.model import Definitions, Event, Json, JsonObject
@@ -16,35 +17,11 @@ from signalbox.problems import Problem, Severity, did_you_mean
 _PARTNER = '"aws.partner/'
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """What a deploy knows and a file does not. Empty: not known, and what depends on it is not checked.
-
-    `own_bus` is the name of our bus, `rules_quota` how many rules the account allows on it.
-    """
-
-    own_bus: str = ""
-    account: str = ""
-    region: str = ""
-    rules_quota: int = classic.RULES_PER_BUS
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where the parts of the definitions were read: for messages. `complete`: all files of events could be read."""
-
-    events: Mapping[str, Document]
-    destinations: Document
-    functions: Mapping[str, Document]
-    root: str
-    flows: Mapping[str, Document]
-    complete: bool = True
-
-
 def check_whole(definitions: Definitions, sources: Sources, stack: Stack) -> list[Problem]:
     """What is wrong between the parts of `definitions`."""
     return [
         *_name_problems(definitions, sources),
+        *aws_name_problems(definitions, sources, stack),
         *_allowed_event_problems(definitions, sources),
         *_own_bus_problems(definitions, sources, stack),
         *_bus_input_problems(definitions, sources, stack),

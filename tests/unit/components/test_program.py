@@ -11,7 +11,9 @@ import yaml
 
 import components.inputs
 import signalbox.packaging
+from signalbox.definitions import load
 from signalbox.effective import Override, RouteEdit, config_hash
+from signalbox.physical_names import made
 from signalbox.store import ORIGIN_API, ORIGIN_DEFINITIONS, Item, StoreSnapshot, flow_item
 from tests.unit.components.engine import Declared, declare, policy
 
@@ -221,3 +223,39 @@ def test_a_preview_says_in_words_what_changes_for_routing():
     assert "routing: 8 routes added" in said
     assert "outage/call-maintenance: added, to topic maintenance-sms" in said
     assert "outage/call-maintenance: sample 1 (type=Emergency, rideId=ride-000) is now taken, was not" in said
+
+
+ALL_KINDS = """
+one: {kind: topic}
+other: {kind: topic, name: said}
+jobs: {kind: queue}
+ordered: {kind: queue, fifo: true}
+log: {kind: log-group}
+web: {kind: api-destination, endpoint: 'https://a.example/', method: POST,
+      connection: 'arn:aws:events:eu-central-1:123456789012:connection/c/0a1b2c3d'}
+bus: {kind: bus, arn: 'arn:aws:events:eu-central-1:123456789012:event-bus/b'}
+machine: {kind: state-machine, arn: 'arn:aws:states:eu-central-1:123456789012:stateMachine:m'}
+stream: {kind: stream, arn: 'arn:aws:kinesis:eu-central-1:123456789012:stream/s',
+         role: 'arn:aws:iam::123456789012:role/s'}
+"""
+
+
+def test_the_checks_of_definitions_know_every_name_that_is_made(tmp_path: Path):
+    folder = Path(many(tmp_path / "some", 1, 1))
+    (folder / "destinations.yaml").write_text(ALL_KINDS)
+    (folder / "events" / "aws.yaml").write_text("source: aws.ec2\nschema: {}\n")  # makes a feed
+    (folder / "flows").mkdir()
+    (folder / "flows" / "f.yaml").write_text("steps: [{name: a, transform: $input}]\n")
+    types = {
+        "Queue": "queue",
+        "Topic": "topic",
+        "LogGroup": "log group",
+        "EventApiDestination": "API destination",
+        "Role": "role",
+        "Function": "function",
+        "StateMachine": "state machine",
+    }
+    declared = program(mappings=str(folder))
+    names = sorted((types[kind], each.inputs["name"]) for kind in types for each in declared.of(kind))
+    definitions, _ = load(folder, ROOT / "functions")
+    assert names == sorted((each.what, each.name) for each in made("park-dev", definitions))
