@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from signalbox.definitions.arns import REACHED, why_no_target
 from signalbox.definitions.meta import form_problems
 from signalbox.definitions.places import Document
 from signalbox.model import DESTINATION_KINDS, Destination, JsonObject
@@ -62,6 +63,9 @@ def _problems(document: Document) -> Iterable[Problem]:
                     (key,),
                     fix=f"remove `{key}`, or remove `arn` so that the {kind} is created",
                 )
+        why, fix = why_no_target(value["arn"]) if kind == "arn" else ("", "")
+        if why:
+            yield document.problem("destination-target", why, ("arn",), got=value["arn"], allowed=REACHED, fix=fix)
         return
     if kind == "api-destination":
         for key in NEW_API_DESTINATION:
