@@ -72,6 +72,7 @@ def read_definitions(mappings: Path, functions: Path, settings: Settings, scope:
             own_bus=scope.name,
             account=scope.account,
             region=scope.region,
+            partition=scope.partition,
             rules_quota=settings.rules_quota,
             source=settings.source or None,
         )

@@ -170,13 +170,20 @@ def feeds(events: Iterable[Event]) -> dict[str, str]:
     `from` on that bus. Each feed forwards just the sources that our events name.
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event.html
     """
+    return {
+        bus: canonical({"source": sorted(values, key=canonical)}) for bus, values in sorted(fed_sources(events).items())
+    }
+
+
+def fed_sources(events: Iterable[Event]) -> dict[str, list[Json]]:
+    """The sources that each feed forwards, by the name of its foreign bus."""
     sources: dict[str, list[Json]] = {}
     for event in events:
         for source in event.source:
             bus = bus_name(event.from_bus) if event.from_bus else DEFAULT_BUS if of_aws(source) else None
             if bus is not None and source not in sources.setdefault(bus, []):
                 sources[bus].append(source)
-    return {bus: canonical({"source": sorted(values, key=canonical)}) for bus, values in sorted(sources.items())}
+    return sources
 
 
 def bus_name(bus: str) -> str:

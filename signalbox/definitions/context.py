@@ -11,12 +11,13 @@ from signalbox.definitions.places import Document
 class Stack:
     """What a deploy knows and a file does not. Empty: not known, and what depends on it is not checked.
 
-    `own_bus` is the name of our bus, `rules_quota` how many rules the account allows on it.
+    `own_bus` is the name of our bus, which is the stack's; `rules_quota` how many rules the account allows on it.
     """
 
     own_bus: str = ""
     account: str = ""
     region: str = ""
+    partition: str = ""
     rules_quota: int = classic.RULES_PER_BUS
 
 

@@ -7,7 +7,9 @@ from signalbox import classic, store
 from signalbox.canonical import canonical
 from signalbox.definitions.aws_names import aws_name_problems
 from signalbox.definitions.context import Sources, Stack
+from signalbox.definitions.overlap import overlap
 from signalbox.definitions.places import Document
+from signalbox.definitions.reach import reach_problems
 from signalbox.flows.model import Emit, flow_of
 from signalbox.model import Definitions, Event, Json, JsonObject
 from signalbox.names import rule_name
@@ -23,8 +25,7 @@ def check_whole(definitions: Definitions, sources: Sources, stack: Stack) -> lis
         *_name_problems(definitions, sources),
         *aws_name_problems(definitions, sources, stack),
         *_allowed_event_problems(definitions, sources),
-        *_own_bus_problems(definitions, sources, stack),
-        *_bus_input_problems(definitions, sources, stack),
+        *reach_problems(definitions, sources, stack),
         *_overlap_problems(definitions.events.values(), sources),
         *_rule_name_problems(definitions, sources),
         *_bus_limits(definitions, sources, stack),
@@ -83,72 +84,6 @@ def _allowed_event_problems(definitions: Definitions, sources: Sources) -> Itera
                 )
 
 
-def _own_bus_problems(definitions: Definitions, sources: Sources, stack: Stack) -> Iterator[Problem]:
-    for destination in definitions.destinations.values():
-        if destination.kind == "bus" and destination.arn and _is_own(destination.arn, stack):
-            yield sources.destinations.problem(
-                "destination-own-bus",
-                "a destination must not be our own bus: its events would come back for ever",
-                (destination.name, "arn"),
-                got=destination.arn,
-                fix="publish another event from a function instead",
-            )
-    for event in definitions.events.values():
-        if event.from_bus is None:
-            continue
-        if _is_own(event.from_bus, stack):
-            yield sources.events[event.id].problem(
-                "event-from", "events on our own bus need no `from`", ("from",), got=event.from_bus, fix="remove it"
-            )
-        elif event.from_bus.startswith("arn:"):
-            region, account, _ = _parts(event.from_bus)
-            if not region or not account:
-                continue  # no ARN, and told as such
-            if (stack.account and account != stack.account) or (stack.region and region != stack.region):
-                yield sources.events[event.id].problem(
-                    "event-from",
-                    "the bus is in another account or region, where the stack can make no rule",
-                    ("from",),
-                    got=event.from_bus,
-                    fix="let a rule there send to our bus, and leave `from` out",
-                )
-
-
-def _bus_input_problems(definitions: Definitions, sources: Sources, stack: Stack) -> Iterator[Problem]:
-    # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutTargets.html
-    for route in definitions.routes():
-        for index, target in enumerate(route.targets):
-            bus = definitions.destinations.get(target.name) if target.kind == "bus" and target.input else None
-            if bus and bus.arn and stack.account and _parts(bus.arn)[1] != stack.account:
-                yield sources.events[route.event_id].problem(
-                    "target-input",
-                    "a bus of another account takes no `input`",
-                    ("routes", route.name, "targets", index, "input"),
-                    got=bus.arn,
-                    fix="remove it, or publish another event from a function",
-                )
-
-
-def _parts(arn: str) -> tuple[str, str, str]:
-    """Region, account and resource of an ARN; empty where it is none, which is told where it is written."""
-    parts = [*arn.split(":", 5), *[""] * 5]
-    return parts[3], parts[4], parts[5]
-
-
-def _is_own(bus: str, stack: Stack) -> bool:
-    """Is the bus of this name or ARN ours, as far as we know?"""
-    if not stack.own_bus:
-        return False
-    if not bus.startswith("arn:"):
-        return bus == stack.own_bus
-    region, account, resource = _parts(bus)
-    return (
-        resource == f"event-bus/{stack.own_bus}"
-        and (not stack.account or account == stack.account)
-        and (not stack.region or region == stack.region)
-    )
-
-
 def _overlap_problems(events: Iterable[Event], sources: Sources) -> Iterator[Problem]:
     kinds: dict[str, Event] = {}
     before: list[Event] = []
@@ -165,7 +100,7 @@ def _overlap_problems(events: Iterable[Event], sources: Sources) -> Iterator[Pro
             )
         else:
             for other in before:
-                if _overlap(event.source, other.source) and _overlap(event.detail_type, other.detail_type):
+                if overlap(event.source, other.source) and overlap(event.detail_type, other.detail_type):
                     yield document.problem(
                         "event-overlap",
                         f"events of this kind can be {other.id} too: they take the routes of both",
@@ -186,27 +121,6 @@ def _kind_text(event: Event) -> str:
     return " · ".join(
         values[0] if len(values) == 1 and isinstance(values[0], str) else json.dumps(values) for values in kinds
     )
-
-
-def _overlap(one: tuple[Json, ...] | None, other: tuple[Json, ...] | None) -> bool:
-    """Can one text be matched by both lists of match values? True also where that cannot be told."""
-    if one is None or other is None:
-        return True
-    return any(_both(a, b) for a in one for b in other)
-
-
-def _both(a: Json, b: Json) -> bool:
-    if isinstance(a, str) and isinstance(b, str):
-        return a == b
-    if isinstance(b, str):
-        a, b = b, a
-    if isinstance(a, str):
-        pattern = {"x": [b]}
-        return not check(pattern) and matches(pattern, {"x": a})  # what is refused is told where it is
-    prefixes = [each["prefix"] for each in (a, b) if isinstance(each.get("prefix"), str)]
-    if len(prefixes) == 2:
-        return prefixes[0].startswith(prefixes[1]) or prefixes[1].startswith(prefixes[0])
-    return True
 
 
 def _rule_name_problems(definitions: Definitions, sources: Sources) -> Iterator[Problem]:

@@ -54,6 +54,7 @@ def test_a_fault_is_found_where_it_is(case: Path, tmp_path: Path) -> None:
         "own_bus": options.get("own_bus", ""),
         "account": options.get("account", ""),
         "region": options.get("region", ""),
+        "partition": options.get("partition", ""),
         "rules_quota": int(options.get("rules_quota", "300")),
     }
     path = python if python.exists() else tmp_path / "mappings"
