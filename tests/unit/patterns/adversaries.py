@@ -125,6 +125,7 @@ def cases() -> Iterator[tuple[str, str, str]]:
     yield "long digits", '{"a":[' + "9" * 1000 + "]}", '{"a":' + listed("9" * 900) + "}"
     yield "exponents", '{"a":[1e300]}', '{"a":' + listed("1e99999999999") + "}"
     yield from more()
+    yield from wild()
 
 
 def branches(form: str, size: int = PATTERN - 10) -> str:
@@ -220,3 +221,36 @@ def more() -> Iterator[tuple[str, str, str]]:
     for operator in ("prefix", "suffix", "wildcard", "equals-ignore-case"):
         some = '["*z1","*z2"]' if operator == "wildcard" else numbered('"y%d"', PATTERN - 60)
         yield f"excluded {operator}", '{"a":[{"anything-but":{"' + operator + '":' + some + "}}]}", texts
+
+
+def wild() -> Iterator[tuple[str, str, str]]:
+    """Wildcards whose complexity takes long to tell: on many fields, behind many beginnings, in many alternatives."""
+    letters = "".join(chr(code) for code in range(33, 127) if chr(code) not in '"\\*')
+    mixed = [letters[n % 90 :] + letters[: n % 90] for n in range(200)]
+    threes = [
+        ["*" + "*".join(mixed[7 * n + 3 * i + k][k * 10 : k * 10 + 9] for k in range(3)) for i in range(3)]
+        for n in range(24)
+    ]
+    pattern = {f"{n:x}": [{"anything-but": {"wildcard": texts}}] for n, texts in enumerate(threes)}
+    event = {name: ["".join(threes[n])[:-1] + str(m) for m in range(80)] for n, name in enumerate(pattern)}
+    yield "wildcards on many fields", json.dumps(pattern, separators=(",", ":")), json.dumps(event)
+    for size in (500, 2500):
+        one = '"*' + "".join(mixed)[:size] + '"'
+        beginnings = numbered('"%x*"', PATTERN - 60 - size)[1:-1]
+        yield (
+            f"{size} letters behind many beginnings",
+            '{"z":[{"anything-but":{"wildcard":[' + one + "," + beginnings + "]}}]}",
+            '{"z":' + numbered('"%x"') + "}",
+        )
+        branch = ",".join(f'{{"a":[{n}],"z":[{{"wildcard":"{n:x}*"}}]}}' for n in range((PATTERN - 80 - size) // 42))
+        yield (
+            f"{size} letters in many alternatives",
+            f'{{"$or":[{branch}],"$or":[{{"z":[{{"wildcard":{one}}}]}},{{"zz":[1]}}]}}',
+            '{"a":' + numbered("%d", EVENT // 2) + ',"z":' + numbered('"%x"', EVENT // 2 - 64) + "}",
+        )
+    some = numbered('{"x":[%d]}', 380)
+    squares = f'"a":{{"$or":{some}}},"b":{{"$or":{some}}}'
+    fields = ",".join(f'"k{n}":[{{"wildcard":"*"}}]' for n in range(130))
+    texts = numbered('"%d"', 1800)
+    values = ",".join(f'"k{n}":{texts}' for n in range(130))
+    yield "wildcards times alternatives", "{" + squares + "," + fields + "}", '{"a":{"x":1},"b":{"x":2},' + values + "}"
