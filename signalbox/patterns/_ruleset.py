@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from signalbox.patterns._conditions import Leaf
+from signalbox.patterns._errors import EventError
 from signalbox.patterns._event import MAX_STEPS, Node, event_object, find
 from signalbox.patterns._index import ValueIndex
 from signalbox.patterns._numbers import ip_digits
@@ -62,13 +63,13 @@ class RuleSet(Generic[Id]):
 
     def __init__(self, rules: Mapping[Id, str | Mapping[str, Any] | Pattern]) -> None:
         """Raises PatternError for the first rule that EventBridge would refuse."""
-        self._count = len(rules)
+        self._patterns: dict[Id, Pattern] = {}
         self._leaves: dict[tuple[str, tuple[Any, ...]], Leaf] = {}
         # What such a rule sees of an event depends on its other fields (see reads_empty_names): it is matched alone.
         self._alone: dict[Id, Pattern] = {}
         alternatives: list[tuple[Id, tuple[Leaf, ...]]] = []
         for rule, source in rules.items():
-            pattern = compile(source)
+            pattern = self._patterns[rule] = compile(source)
             if any(leaf.field.endswith(".") for leaf in pattern.leaves):
                 self._alone[rule] = pattern
                 continue
@@ -88,12 +89,22 @@ class RuleSet(Generic[Id]):
         self._root = _branch(candidates, 0)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._patterns)
 
     def match(self, event: str | Mapping[str, Any]) -> set[Id]:
-        """The ids of the rules that the event (JSON text or object) matches. Raises EventError when it is no event."""
+        """The ids of the rules that the event (JSON text or object) matches. Raises EventError when it is no event, or
+        when `Pattern.matches` of one of the rules does.
+        """
         value = event_object(event)
-        view = View(find(value, self._tree, True), limit=MAX_STEPS * self._count)
+        try:
+            return self._match(value)
+        except EventError:
+            # What takes too long for all rules together, as arrays that each of two rules asks something else of,
+            # may be little for each of them.
+            return {rule for rule, pattern in self._patterns.items() if pattern.matches(value)}
+
+    def _match(self, value: Mapping[str, Any]) -> set[Id]:
+        view = View(find(value, self._tree, True), limit=MAX_STEPS * len(self._patterns))
         found = view.values
         matched = {rule for rule, pattern in self._alone.items() if pattern.matches(value)}
         branches = [self._root]

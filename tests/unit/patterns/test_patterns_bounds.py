@@ -110,6 +110,13 @@ def test_objects_that_contain_themselves_are_refused() -> None:
         matches({"a": ["x"]}, {"a": loop})
 
 
+def test_a_rule_set_answers_what_each_of_its_rules_answers() -> None:
+    event = '{"x":' + adversaries.listed('[{"a":1},{"b":2}]', 252_000) + "}"
+    patterns = {1: '{"x":{"a":[1]}}', 2: '{"x":{"b":[1]}}'}
+    assert {n for n, pattern in patterns.items() if matches(pattern, event)} == {1}
+    assert RuleSet(patterns).match(event) == {1}
+
+
 def test_thousands_of_rules_do_not_recurse_or_multiply() -> None:
     rules = RuleSet({n: {"source": ["s"], "detail": {"id": [f"i{n}"], "k": [{"exists": False}]}} for n in range(3_000)})
     assert rules.match({"source": "s", "detail": {"id": "i77"}}) == {77}
