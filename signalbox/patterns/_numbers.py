@@ -8,8 +8,8 @@ _SMALLEST_NORMAL = sys.float_info.min
 _LARGEST = sys.float_info.max
 _IPV4 = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+", re.ASCII)
 _IPV6 = re.compile(r"[0-9a-fA-F:]*:[0-9a-fA-F:]*", re.ASCII)
-# Java takes any decimal digits of Unicode for an integer, as Python does.
-_CIDR_BITS = re.compile(r"[+-]?\d+")
+# Java takes any decimal digits of Unicode for an integer, as Python does, but reads them from single UTF-16 units.
+_CIDR_BITS = re.compile(r"[+-]?(?:(?![\U00010000-\U0010ffff])\d)+")
 _IPV4_LONGEST = 15
 _GROUP = 4
 

@@ -16,6 +16,8 @@ SHOWN = {
     quirks.DOUBLE_TEXT,
     quirks.LIMITS,
     quirks.NOT_JSON,
+    quirks.HALVES,
+    quirks.NEW_LETTERS,
 }
 
 
