@@ -1,6 +1,7 @@
 """Numbers that float64 does not hold as they are written."""
 
 import math
+import sys
 from decimal import Decimal
 
 
@@ -13,11 +14,16 @@ class Rounded(float):
 def written(text: str) -> float:
     """The number that `text` says: Rounded where writing it as float64 does gives another number (0.1 is 0.1)."""
     number = float(text)
-    if len(text) <= _SURE or not math.isfinite(number) or Decimal(text) == Decimal(repr(number)):
+    if not math.isfinite(number) or _is_sure(text, number) or Decimal(text) == Decimal(repr(number)):
         return number
     rounded = Rounded(number)
     rounded.text = text
     return rounded
+
+
+def _is_sure(text: str, number: float) -> bool:
+    # 1e-400 becomes 0, and next to 0 floats have fewer digits.
+    return len(text) <= _SURE and abs(number) >= sys.float_info.min
 
 
 # Digits that float64 always holds (DBL_DIG), but for numbers next to 0.

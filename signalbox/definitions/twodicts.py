@@ -13,12 +13,14 @@ the program that reads it, for `SECONDS` at most. Lines are known where the dict
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
+from signalbox.definitions.numbers import written
 from signalbox.definitions.places import Document, Path, Place, path_text
 from signalbox.definitions.yaml12 import FILE_BYTES, read_file
 from signalbox.model import Json
@@ -26,6 +28,7 @@ from signalbox.problems import DefinitionError, Problem
 
 SECONDS = 20
 EVENTS, ROUTES, DESTINATIONS, FLOWS = "event_schemas", "routing_configs", "destinations", "flows"
+_NUMBER = re.compile(r"-?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9][0-9_]*)?", re.ASCII)
 _EVENT_KEYS = frozenset(("source", "schema"))
 """Keys that no JSON Schema has: an entry that has one is an event, not just its schema."""
 
@@ -49,11 +52,13 @@ def read_python(
     if "error" in answer:
         error = answer["error"]
         return {}, nothing, {}, [Problem(code="python-error", what=error["what"], file=file, line=error["line"])]
-    places, twice = _literal_places(text)
+    module = ast.parse(text)
+    places, twice = _literal_places(module)
     problems = [_fault(file, places, fault) for fault in answer["faults"]]
     problems += (_duplicate(file, *each) for each in twice if each[0][0] in (EVENTS, ROUTES, DESTINATIONS, FLOWS))
     dicts: dict[str, Json] = answer["dicts"]
     dicts.setdefault(FLOWS, {})
+    _write_numbers(module, text, dicts)
     for name in (EVENTS, ROUTES, FLOWS):
         if not isinstance(dicts.get(name), dict):
             problems.append(
@@ -198,15 +203,21 @@ _Twice = tuple[Path, int, int]
 """A key that a literal dict has twice: its path, its line, and the line of the first."""
 
 
-def _literal_places(text: str) -> tuple[Place, list[_Twice]]:
+def _literal_places(module: ast.Module) -> tuple[Place, list[_Twice]]:
     """Where the dicts and their parts are written, as far as they are literal, and the keys that are there twice."""
     root = Place(1)
     twice: list[_Twice] = []
-    for statement in ast.parse(text).body:
+    for target, value in _assigned(module):
+        _place_assigned(root, target, value, twice)
+    return root, twice
+
+
+def _assigned(module: ast.Module) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """What is assigned to one target each, and the target."""
+    for statement in module.body:
         match statement:
             case ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
-                _place_assigned(root, target, value, twice)
-    return root, twice
+                yield target, value
 
 
 def _place_assigned(root: Place, target: ast.expr, value: ast.expr, twice: list[_Twice]) -> None:
@@ -229,3 +240,36 @@ def _place_of(value: ast.expr, path: Path, twice: list[_Twice]) -> Place:
     elif isinstance(value, ast.List | ast.Tuple):
         place.parts.update((index, _place_of(each, (*path, index), twice)) for index, each in enumerate(value.elts))
     return place
+
+
+def _write_numbers(module: ast.Module, text: str, dicts: dict[str, Json]) -> None:
+    """Puts the numbers into `dicts` that are literal there and are no float64: Python has rounded them already."""
+    lines = text.encode().splitlines()
+    for target, value in _assigned(module):
+        match target:
+            case ast.Name(id=name) if name in dicts:
+                dicts[name] = _written(value, dicts[name], lines)
+            case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=key)) if key in _members(dicts, name):
+                dicts[name][key] = _written(value, dicts[name][key], lines)
+
+
+def _members(dicts: dict[str, Json], name: str) -> dict[str, Json]:
+    value = dicts.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _written(literal: ast.expr, value: Json, lines: list[bytes]) -> Json:
+    """`value` with numbers as `literal`, from which it was made, says them. What is none of its literals is kept."""
+    match literal, value:
+        case ast.Dict(keys=keys, values=literals), dict():
+            for key, inner in zip(keys, literals, strict=True):
+                if isinstance(key, ast.Constant) and key.value in value:
+                    value[key.value] = _written(inner, value[key.value], lines)
+        case ((ast.List(elts=literals) | ast.Tuple(elts=literals)), list()) if len(literals) == len(value):
+            value[:] = [_written(inner, item, lines) for inner, item in zip(literals, value, strict=True)]
+        case ((ast.Constant(value=float()) | ast.UnaryOp(operand=ast.Constant(value=float()))), float()):
+            source = lines[literal.lineno - 1][literal.col_offset : literal.end_col_offset].decode()
+            # What else may stand before a number (`- 1`, `~`) makes it an expression.
+            number = written(source.replace("_", "")) if _NUMBER.fullmatch(source) else value
+            return number if number == value else value
+    return value

@@ -36,6 +36,23 @@ def test_both_forms_give_equal_definitions(tmp_path: Path) -> None:
     assert list(from_python.events) == list(from_yaml.events)
 
 
+def test_a_number_that_python_has_rounded_is_refused_as_in_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "d.py"
+    path.write_text(
+        "event_schemas = {'e': {'source': 's', 'schema': {}}}\n"
+        "routing_configs = {}\n"
+        "routing_configs['e'] = {\n"
+        "  'r': {'pattern': {'x': [0.1, 'é', 0.12345678901234567890], 'y': (-1e-400, 0.0, -2.5, 1_0.5)},\n"
+        "        'targets': [{'topic': 't'}]}}\n"
+        "destinations = {'t': {'kind': 'topic'}}\n"
+    )
+    _, problems = read(path, tmp_path)
+    assert [(p.code, p.got, p.line, p.path) for p in problems] == [
+        ("pattern-number", "0.12345678901234567890", 4, "e.routes.r.pattern.x[2]"),
+        ("pattern-number", "-1e-400", 4, "e.routes.r.pattern.y[0]"),
+    ]
+
+
 def test_an_entry_may_be_just_the_schema(tmp_path: Path) -> None:
     path = tmp_path / "d.py"
     path.write_text(
