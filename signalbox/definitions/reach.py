@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from signalbox import classic
 from signalbox.definitions.arns import read_arn
 from signalbox.definitions.context import Sources, Stack
-from signalbox.definitions.overlap import overlap
+from signalbox.definitions.overlaps import overlap
 from signalbox.definitions.places import Document
 from signalbox.model import Definitions, Destination, Event, Json, Route
 from signalbox.problems import Problem
@@ -99,7 +99,7 @@ def _loop_problems(
 
     A warning where a file does not say whether it is the same bus, or the source the same."""
     for foreign, sources in fed.items():
-        if _is_the_bus(bus, foreign, stack) and overlap(event.source, tuple(sources)):
+        if _is_the_bus(bus, foreign, stack) and overlap(event.source, tuple(sources)) != "no":
             known = bus == event.from_bus or (stack.account and stack.region)
             certain = known and any(each in sources for each in event.source)
             yield document.problem(

@@ -7,13 +7,13 @@ from signalbox import classic, store
 from signalbox.canonical import canonical
 from signalbox.definitions.aws_names import aws_name_problems
 from signalbox.definitions.context import Sources, Stack
-from signalbox.definitions.overlap import overlap
+from signalbox.definitions.overlaps import overlap
 from signalbox.definitions.places import Document
 from signalbox.definitions.reach import reach_problems
 from signalbox.flows.model import Emit, flow_of
 from signalbox.model import Definitions, Event, Json, JsonObject
 from signalbox.names import rule_name
-from signalbox.patterns import check, has_wildcard, matches
+from signalbox.patterns import check, has_wildcard
 from signalbox.problems import Problem, Severity, did_you_mean
 
 _PARTNER = '"aws.partner/'
@@ -100,10 +100,13 @@ def _overlap_problems(events: Iterable[Event], sources: Sources) -> Iterator[Pro
             )
         else:
             for other in before:
-                if overlap(event.source, other.source) and overlap(event.detail_type, other.detail_type):
+                answers = {overlap(event.source, other.source), overlap(event.detail_type, other.detail_type)}
+                if "no" not in answers:
                     yield document.problem(
                         "event-overlap",
-                        f"events of this kind can be {other.id} too: they take the routes of both",
+                        f"events of this kind can be {other.id} too: they take the routes of both"
+                        if answers == {"yes"}
+                        else f"events of this kind may be {other.id} too, and would then take the routes of both",
                         ("source",),
                         got=f"{_kind_text(event)}, and {other.id}: {_kind_text(other)}",
                         fix="narrow the source or detail-type of one",
