@@ -3,11 +3,13 @@
 Every finding is a warning: the pattern is one that EventBridge takes. What is said is certain for events that fit the
 schema; where a schema leaves a question open, nothing is said. One thing is taken for granted: that events have no
 fields with dots in their names which the schema does not name. EventBridge takes `{"a.b": 1}` for `{"a": {"b": 1}}`.
+And one more: that float64 holds their numbers. EventBridge compares others as texts.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from signalbox.canonical import canonical
 from signalbox.classic import pattern_of
@@ -25,6 +27,10 @@ _COMPARED = 5.0e9
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html ("Numeric matching")
 _DEPTH = 20
 """Levels of allOf, $ref and arrays that are followed."""
+_CASES = 50
+"""Ways in which anyOf and oneOf may be met that are looked at one by one."""
+_LISTED = 100
+"""Whole numbers between two bounds that are looked at one by one."""
 
 
 class Known:
@@ -33,8 +39,11 @@ class Known:
     def __init__(self, root: Mapping[str, Json], schemas: Sequence[Json], depth: int = 0) -> None:
         self._root = root
         self._depth = depth
-        self.never = any(schema is False for schema in schemas)
+        self._schemas = list(schemas)
         self.views = _certain(root, schemas)
+        self.never = any(schema is False for schema in schemas) or any(
+            schema is False for view in self.views for schema in view.get("allOf", ())
+        )
 
     @property
     def types(self) -> frozenset[str]:
@@ -70,6 +79,37 @@ class Known:
             return [value for value in (True, False, None) if _type(value) in self.types]
         return None
 
+    def every(self) -> list[Json] | None:
+        """As `values`, and the whole numbers of a short range."""
+        low, _, high, _ = self.range()
+        if (values := self.values()) is not None or not (
+            self.types == {"number"} and self.integer and high - low <= _LISTED
+        ):
+            return values
+        numbers = range(math.ceil(low), math.floor(high) + 1)
+        return [number for number in numbers if self._in_range(number)]
+
+    def _in_range(self, number: float) -> bool:
+        low, has_low, high, has_high = self.range()
+        return (low < number or (low == number and has_low)) and (number < high or (number == high and has_high))
+
+    def cases(self) -> "tuple[Known, ...]":
+        """One of these holds: what is known where each of anyOf and oneOf is met in one of its ways."""
+        done: list[list[Json]] = []
+        waiting: list[tuple[list[Json], frozenset[int]]] = [(self._schemas, frozenset())]
+        while waiting:
+            schemas, split = waiting.pop()
+            views = _certain(self._root, schemas)
+            choices = [view[keyword] for view in views for keyword in ("anyOf", "oneOf") if keyword in view]
+            choice = next((each for each in choices if id(each) not in split), None)
+            if choice is None:
+                done.append(schemas)
+            else:
+                waiting += [([*schemas, branch], split | {id(choice)}) for branch in choice]
+            if len(done) + len(waiting) > _CASES:
+                return (self,)
+        return tuple(Known(self._root, schemas, self._depth) for schemas in done)
+
     def field(self, name: str) -> "Known":
         """What is known of the field `name` of the value, where it is an object."""
         found: list[Json] = []
@@ -80,6 +120,10 @@ class Known:
             elif not view.get("patternProperties") and "additionalProperties" in view:
                 found.append(view["additionalProperties"])
         return Known(self._root, found, self._depth + 1)
+
+    def named(self, name: str) -> bool:
+        """Does the schema name the field `name`?"""
+        return any(name in view.get("properties", ()) for view in self.views)
 
     def dotted(self) -> bool:
         """Do fields have dots in their names?"""
@@ -159,8 +203,7 @@ def _route_findings(pattern: Pattern, schema: Known, part: Document) -> Iterator
             )
         else:
             yield from _dead_conditions(leaf, schema, part)
-    always = {id(leaf) for leaf in leaves if _certain_to_hold(leaf, schema)}
-    if any(all(id(leaf) in always for leaf in of_detail(each)) for each in pattern.alternatives):
+    if _always(pattern, schema):
         yield part.problem(
             "pattern-always",
             "every event that fits the schema matches this pattern",
@@ -195,67 +238,118 @@ def of_detail(leaves: Iterable[Leaf]) -> list[Leaf]:
 
 def _dead_conditions(leaf: Leaf, schema: Known, part: Document) -> Iterator[Problem]:
     """Values in a list that the field never has: most often one that is misspelt, or was renamed in the schema."""
-    known, _ = _at(schema, leaf.path[1:])
-    if known is None or len(leaf.conditions) < 2:
+    field = _at(schema, leaf.path[1:])
+    if field is None or len(leaf.conditions) < 2:
         return
     for index, condition in enumerate(leaf.conditions):
-        if condition.operator in ("equals", "exactly") and not _possible(condition, known):
+        if condition.operator in ("equals", "exactly") and not _possible_in(condition, field):
             yield part.problem(
                 "pattern-value-never",
                 f"{leaf.field} never has this value",
                 ("pattern", *leaf.place[1:], index),
                 got=str(condition.values[0]),
-                allowed=_allowed(known),
+                allowed=_allowed(field),
                 severity="warning",
             )
 
 
 def _impossible(leaf: Leaf, schema: Known) -> str:
     """Why no event that fits `schema` can meet `leaf`; empty where one can, or where that cannot be told."""
-    known, required = _at(schema, leaf.path[1:])
-    if known is None:
+    field = _at(schema, leaf.path[1:])
+    if field is None:
         return ""
     if leaf.absent:
-        if required and len(leaf.conditions) == 1 and "object" not in known.types and known.types <= _SCALARS:
+        if field.required and len(leaf.conditions) == 1 and field.types and field.types <= _SCALARS:
             return f"{leaf.field} is always there"
         return ""
-    if known.never:
+    if field.never:
         return f"{leaf.field} is never there"
-    if any(_possible(condition, known) for condition in leaf.conditions):
+    if any(_possible_in(condition, field) for condition in leaf.conditions):
         return ""
-    return _allowed(known) or "another type"
+    return _allowed(field) or "another type"
 
 
-def _at(schema: Known, path: tuple[str, ...]) -> tuple[Known | None, bool]:
-    """What is known of the field at `path`, and whether it must be there. None where nothing is known for certain."""
-    known, required = schema, True
-    types = frozenset({"object"})  # a detail is an object, whether the schema says so or not
-    for name in path:
-        if "array" in types:
+class _Field(NamedTuple):
+    """What is known of a field: one of `cases` holds of its value. `required`: it must be there. `inside`: it lies in
+    arrays, so that it may be there more than once.
+    """
+
+    cases: tuple[Known, ...]
+    required: bool
+    inside: bool = False
+
+    @property
+    def never(self) -> bool:
+        """Is the field never there?"""
+        return all(known.never for known in self.cases)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The JSON types that the value can have."""
+        return frozenset().union(*(known.types for known in self.cases if not known.never))
+
+
+_NOWHERE = _Field((), False)
+
+
+def _at(schema: Known, path: tuple[str, ...]) -> _Field | None:
+    """What is known of the field at `path`. None where nothing is known for certain."""
+    # A detail is an object, whether the schema says so or not.
+    details = tuple(each for each in schema.cases() if not each.never and "object" in each.types)
+    if not details:
+        return None
+    found = _Field(details, True)
+    for n, name in enumerate(path):
+        # A dot is a step, too. Where the schema does not name the first of them, the whole may be the name of a field.
+        steps = name.split(".")
+        if len(steps) > 1 and not all(known.never or known.named(steps[0]) for known in found.cases):
+            return None
+        for m, step in enumerate(steps):
+            following = _step(found, step, is_detail=not n and not m)
+            if following is None:
+                return None
+            found = following
+    return found
+
+
+def _step(field: _Field, name: str, is_detail: bool) -> _Field | None:
+    """What is known of the field `name` in objects of which `field` is known."""
+    cases: list[Known] = []
+    required, inside = field.required, field.inside
+    for outer in field.cases:
+        known = outer
+        types = frozenset({"object"}) if is_detail else known.types
+        if "array" in types and not known.never:
             items = known.items()
             if "object" in types or items is None or not items.views or "array" in items.types:
-                return None, False  # it may be this or that: nothing certain can be said of what is inside
-            known, required, types = items, False, items.types
-        if "object" not in types:
-            return Known({}, [False]), False
-        if "." in name or known.dotted():
-            return None, False  # a dot is a step, too: several fields can have this name
+                return None  # it may be this or that: nothing certain can be said of what is inside
+            known, required, inside, types = items, False, True, items.types
+        if known.never or "object" not in types:
+            required = required and known.never
+            continue
+        if known.dotted():
+            return None  # several fields can have this name
         required = required and types == {"object"} and known.required(name)
-        known = known.field(name)
-        types = known.types
-    return known, required
+        cases += known.field(name).cases()
+        if len(cases) > _CASES:
+            return None
+    return _Field(tuple(cases), required, inside) if cases else _NOWHERE
+
+
+def _possible_in(condition: Condition, field: _Field) -> bool:
+    return any(_possible(condition, known) for known in field.cases)
 
 
 def _possible(condition: Condition, known: Known, depth: int = 0) -> bool:
     """Can a value of which that is known meet the condition? True where it cannot be told."""
     if known.never:
         return False
-    if (values := known.values()) is not None:
+    if (values := known.every()) is not None:
         return any(_accepts(condition, value) for value in values)
     types = known.types
     if "array" in types:
         items = known.items()
-        if items is None or depth > _DEPTH or _possible(condition, items, depth + 1):
+        if items is None or depth > _DEPTH or any(_possible(condition, each, depth + 1) for each in items.cases()):
             return True
     if condition.operator in ("exists", "anything-but"):
         return bool(types & _SCALARS)
@@ -291,14 +385,19 @@ def _wanted_type(condition: Condition) -> str:
 
 
 def _possible_text(condition: Condition, known: Known) -> bool:
-    least = max((view["minLength"] for view in known.views if "minLength" in view), default=0)
-    most = min((view["maxLength"] for view in known.views if "maxLength" in view), default=float("inf"))
+    least, most = _lengths(known)
     match condition.operator:
         case "equals" | "exactly":
             return least <= len(condition.values[0]) <= most
         case "prefix" | "suffix" if not condition.modifier:
             return len(condition.values[0].strip('"')) <= most  # may run over the quotes around the value
     return True
+
+
+def _lengths(known: Known) -> tuple[int, float]:
+    """The least and the most characters of a text."""
+    least = max((view["minLength"] for view in known.views if "minLength" in view), default=0)
+    return least, min((view["maxLength"] for view in known.views if "maxLength" in view), default=math.inf)
 
 
 def _possible_number(condition: Condition, known: Known) -> bool:
@@ -317,40 +416,79 @@ def _possible_number(condition: Condition, known: Known) -> bool:
     return low < high or (low == high and has_low and has_high)
 
 
-def _certain_to_hold(leaf: Leaf, schema: Known) -> bool:
-    """Does every event that fits `schema` meet `leaf`? False where it cannot be told."""
-    known, required = _at(schema, leaf.path[1:])
-    if known is None or not required or known.never or not known.types <= _SCALARS:
+def _certain_to_hold(conditions: Iterable[Condition], field: _Field | None) -> bool:
+    """Does every event meet one of the conditions on `field`? False where it cannot be told."""
+    if field is None or field.inside:
         return False
-    if any(condition.operator == "exists" and condition.values == ("true",) for condition in leaf.conditions):
+    conditions = list(conditions)
+    absent = any(each.operator == "exists" and each.values == ("false",) for each in conditions)
+    if not (absent or (field.required and field.types)) or not field.types <= _SCALARS:
+        return False
+    return all(known.never or _covered(conditions, known) for known in field.cases)
+
+
+def _covered(conditions: Sequence[Condition], known: Known) -> bool:
+    """Does every value (no array, no object) of which that is known meet one of the conditions?"""
+    if any(each.operator == "exists" and each.values == ("true",) for each in conditions):
         return True
-    if (values := known.values()) is not None:
-        return bool(values) and all(any(_accepts(each, value) for each in leaf.conditions) for value in values)
+    if (values := known.every()) is not None:
+        return all(any(_accepts(each, value) for each in conditions) for value in values)
+    if any(_excludes_nothing(each, known) for each in conditions if each.operator == "anything-but"):
+        return True
     if known.types == {"string"}:
         return any(
             (each.operator in ("prefix", "suffix") and each.values == ("",))
             or (each.operator == "wildcard" and each.values == ("*",))
-            for each in leaf.conditions
+            for each in conditions
         )
-    if known.types == {"number"}:
-        return any(_covers(each, known) for each in leaf.conditions if each.operator == "numeric")
-    return False
+    return known.types == {"number"} and _cover(conditions, known)
 
 
-def _covers(condition: Condition, known: Known) -> bool:
+def _excludes_nothing(condition: Condition, known: Known) -> bool:
+    operator, modifier = {"": ("exactly", ""), "number": ("equals", "number")}.get(
+        condition.modifier, (condition.modifier, "")
+    )
+    return not any(_possible(Condition(operator, modifier, (value,)), known) for value in condition.values)
+
+
+def _cover(conditions: Iterable[Condition], known: Known) -> bool:
+    """Do the numeric conditions together take every number of the range that is known?"""
     low, has_low, high, has_high = known.range()
-    for comparison, text in condition.values:
+    # Numbers as `start <= x < end`, so that what is left of the range can be taken away from its start.
+    left = low if has_low else math.nextafter(low, math.inf)
+    end = math.nextafter(high, math.inf) if has_high else high
+    spans = sorted(_span(each) for each in conditions if _wanted_type(each) == "number")
+    for start, stop in spans:
+        if start <= left < stop:
+            left = stop
+    return left >= end
+
+
+def _span(condition: Condition) -> tuple[float, float]:
+    """The numbers that a condition takes, as `start <= x < end`."""
+    start, end = -math.inf, math.inf
+    for comparison, text in condition.values if condition.operator == "numeric" else (("=", condition.values[0]),):
         number = float(text)
-        holds = {
-            ">": low > number or (low == number and not has_low),
-            ">=": low >= number,
-            "<": high < number or (high == number and not has_high),
-            "<=": high <= number,
-            "=": low == high == number,
-        }
-        if not holds[comparison]:
-            return False
-    return True
+        after = math.nextafter(number, math.inf)
+        if comparison in (">", ">=", "="):
+            start = after if comparison == ">" else number
+        if comparison in ("<", "<=", "="):
+            end = number if comparison == "<" else after
+    return start, end
+
+
+def _always(pattern: Pattern, schema: Known) -> bool:
+    """Does every event that fits `schema` match? Where alternatives differ in one field only, they count together."""
+    at = {leaf.field: _at(schema, leaf.path[1:]) for leaf in of_detail(pattern.leaves)}
+    together: dict[str, list[Condition]] = {}
+    for alternative in pattern.alternatives:
+        leaves = of_detail(alternative)
+        failing = [leaf for leaf in leaves if not _certain_to_hold(leaf.conditions, at[leaf.field])]
+        if not failing:
+            return True
+        if len(failing) == 1:
+            together.setdefault(failing[0].field, []).extend(failing[0].conditions)
+    return any(_certain_to_hold(conditions, at[field]) for field, conditions in together.items())
 
 
 def _takes_the_bus(event: Event, route: Route) -> bool:
@@ -361,7 +499,10 @@ def _takes_the_bus(event: Event, route: Route) -> bool:
 
 
 def _takes_any_text(value: Json) -> bool:
-    return value in ({"prefix": ""}, {"suffix": ""}, {"wildcard": "*"}, {"exists": True})
+    return value in (
+        *({operator: text} for operator in ("prefix", "suffix") for text in ("", {"equals-ignore-case": ""})),
+        *({"wildcard": "*"}, {"exists": True}),
+    )
 
 
 def _twins(event: Event, document: Document) -> Iterator[Problem]:
@@ -404,18 +545,45 @@ def _accepts(condition: Condition, value: Json) -> bool:
     return not isinstance(value, dict) and condition.accepts(value)
 
 
-def _allowed(known: Known) -> str:
+def _allowed(field: _Field) -> str:
     """What the schema lets the field be, in words."""
-    if known.never:
-        return "it is never there"
+    words = [_words(known) for known in field.cases if not known.never]
+    return "it is never there" if not words else " or ".join(dict.fromkeys(words)) if all(words) else ""
+
+
+def _words(known: Known) -> str:
     if (values := known.values()) is not None:
         return ", ".join(json.dumps(value, ensure_ascii=False) for value in values[:20])
     types = known.types
+    if types == _ALL:
+        return ""
     words = [each for each in ("string", "number", "boolean", "null", "array", "object") if each in types]
-    low, _, high, _ = known.range()
-    if types == {"number"} and (low, high) != (float("-inf"), float("inf")):
-        return f"{'a whole number' if known.integer else 'a number'} from {low:g} to {high:g}"
-    return " or ".join(words) if types != _ALL else ""
+    special = {"string": _text_words(known), "number": _number_words(known), "array": _array_words(known)}
+    return " or ".join(special.get(each) or each for each in words)
+
+
+def _text_words(known: Known) -> str:
+    least, most = _lengths(known)
+    if most < math.inf:
+        return f"a text of {f'{least} to {most}' if least else f'at most {most}'} characters"
+    return f"a text of at least {least} characters" if least else ""
+
+
+def _number_words(known: Known) -> str:
+    low, has_low, high, has_high = known.range()
+    bounds = []
+    if low > -math.inf and high < math.inf and has_low and has_high:
+        bounds = [f"from {low:g} to {high:g}"]
+    else:
+        bounds += [f"{'at least' if has_low else 'more than'} {low:g}"] if low > -math.inf else []
+        bounds += [f"{'at most' if has_high else 'less than'} {high:g}"] if high < math.inf else []
+    return f"{'a whole number' if known.integer else 'a number'} {' and '.join(bounds)}" if bounds else ""
+
+
+def _array_words(known: Known) -> str:
+    items = known.items()
+    inner = _allowed(_Field(items.cases(), False)) if items is not None and items.views else ""
+    return f"array of {inner}" if inner else ""
 
 
 def _certain(root: Mapping[str, Json], schemas: Sequence[Json]) -> list[Mapping[str, Any]]:
