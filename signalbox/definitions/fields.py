@@ -11,6 +11,7 @@ from signalbox.problems import Problem, did_you_mean
 _REFERENCES = ("$ref", "$dynamicRef")
 _COMBINED = ("allOf", "anyOf", "oneOf")
 _ONE = ("if", "then", "else", "items", "contains", "unevaluatedItems")
+_OF_EVENTS = ("source", "detail-type", "account", "region", "resources")
 _VIEWS = 500
 """Schemas looked at for one field: enough for real ones, a bound for made-up ones."""
 
@@ -60,7 +61,30 @@ class Fields:
 
 def check_fields(document: Document, schema: Mapping[str, Json]) -> Iterator[Problem]:
     """A warning for each field of the pattern in `document` that `schema` (of what the pattern is on) does not have."""
-    yield from _check(document, document.value, Fields(schema), ())
+    fields = Fields(schema)
+    pattern = document.value
+    if _is_whole(pattern, fields):
+        yield document.problem(
+            "pattern-field",
+            "the pattern is on the event's detail already, and there the schema has no detail",
+            ("detail",),
+            allowed=", ".join(fields.names()[:20]),
+            fix="write here what is under `detail`; `source` and `detail-type` are the event's, other fields go under"
+            " `envelope`",
+            severity="warning",
+        )
+        return
+    yield from _check(document, pattern, fields, ())
+
+
+def _is_whole(pattern: Mapping[str, Json], fields: Fields) -> bool:
+    """Is it the whole pattern of a rule, as people know it from EventBridge?"""
+    named = fields.names()
+    return (
+        isinstance(pattern.get("detail"), Mapping)
+        and "detail" not in named
+        and (fields.field("detail") is None or any(key in pattern and key not in named for key in _OF_EVENTS))
+    )
 
 
 def _check(document: Document, pattern: Json, fields: Fields, path: Path) -> Iterator[Problem]:
@@ -73,9 +97,10 @@ def _check(document: Document, pattern: Json, fields: Fields, path: Path) -> Ite
             continue
         inner = _descend(fields, name)
         if inner is None:
+            so = ", so that this holds where events have only its fields" if value == [{"exists": False}] else ""
             yield document.problem(
                 "pattern-field",
-                f"the event's schema has no field {name!r}: does the pattern mean another one?",
+                f"the event's schema has no field {name!r}{so}: does the pattern mean another one?",
                 here,
                 allowed=", ".join(fields.names()[:20]),
                 fix=did_you_mean(name, fields.names()) or "add the field to the schema",

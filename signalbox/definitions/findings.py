@@ -8,11 +8,9 @@ And one more: that float64 holds their numbers. EventBridge compares others as t
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from signalbox.canonical import canonical
-from signalbox.classic import pattern_of
 from signalbox.definitions.places import Document
 from signalbox.model import Event, Json, Route
 from signalbox.patterns import Condition, Leaf, Pattern
@@ -172,10 +170,11 @@ def check_findings(event: Event, patterns: Mapping[str, Pattern], document: Docu
                 fix="give the event a source, or the route a pattern or an envelope",
                 severity="warning",
             )
-    yield from _twins(event, document)
+    yield from _twins(event, patterns, document)
 
 
 def _route_findings(pattern: Pattern, schema: Known, part: Document) -> Iterator[Problem]:
+    yield from _lost(pattern, part)
     leaves = of_detail(pattern.leaves)
     impossible = {id(leaf): why for leaf in leaves if (why := _impossible(leaf, schema))}
     if all(any(id(leaf) in impossible for leaf in alternative) for alternative in pattern.alternatives):
@@ -505,12 +504,12 @@ def _takes_any_text(value: Json) -> bool:
     )
 
 
-def _twins(event: Event, document: Document) -> Iterator[Problem]:
+def _twins(event: Event, patterns: Mapping[str, Pattern], document: Document) -> Iterator[Problem]:
     """Routes of one event that send the same events to the same target."""
-    groups: dict[str, list[Route]] = {}
+    groups: dict[Hashable, list[Route]] = {}
     for route in event.routes.values():
         if route.enabled:
-            groups.setdefault(canonical(_sorted(pattern_of(event, route))), []).append(route)
+            groups.setdefault(_meaning(patterns[route.name]), []).append(route)
     for group in groups.values():
         first: dict[str, str] = {}
         for route in group:
@@ -528,14 +527,60 @@ def _twins(event: Event, document: Document) -> Iterator[Problem]:
                 first.setdefault(target.name, route.name)
 
 
-def _sorted(value: Any, key: str = "") -> Json:
-    """`value` with lists in an order of ours: conditions are alternatives, so theirs means nothing."""
-    if isinstance(value, Mapping):
-        return {name: _sorted(inner, name) for name, inner in value.items()}
-    if isinstance(value, list):
-        parts = [_sorted(inner) for inner in value]
-        return parts if key == "numeric" else sorted(parts, key=canonical)
-    return value
+def _meaning(pattern: Pattern) -> Hashable:
+    """The same for patterns that are known to mean the same, however they are written."""
+    return frozenset(
+        frozenset((leaf.field, _meaning_of(leaf.conditions)) for leaf in alternative)
+        for alternative in pattern.alternatives
+    )
+
+
+def _meaning_of(conditions: Iterable[Condition]) -> frozenset[Hashable]:
+    conditions = list(conditions)
+    # Beside addresses numbers are also compared as texts.
+    plain = not any(map(_address, conditions))
+    return frozenset(_meaning_of_one(each) if plain else each for each in conditions)
+
+
+def _meaning_of_one(condition: Condition) -> Hashable:
+    operator, modifier, values = condition
+    match operator, modifier:
+        case ("equals", "string") | ("exactly", _):
+            return "exactly", values
+        case "equals", "number":
+            return "numeric", (("=", float(values[0])),)
+        case "numeric", _:
+            return "numeric", tuple((comparison, float(text)) for comparison, text in values)
+        case "anything-but", _:
+            return operator, modifier, frozenset(map(float, values) if modifier == "number" else values)
+    return condition
+
+
+def _lost(pattern: Pattern, part: Document) -> Iterator[Problem]:
+    """Conditions that do not count: of several lists on one field in one alternative EventBridge takes the last.
+
+    Which that is the order in the rule decides, where fields are sorted, so it is not said here.
+    """
+    before: dict[str, list[Leaf]] = {}
+    for leaf in of_detail(pattern.leaves):
+        for other in before.setdefault(leaf.field, []):
+            if not _either(other.place, leaf.place):
+                yield part.problem(
+                    "pattern-lost",
+                    "of several lists on one field EventBridge takes only one, and what the others ask for is lost",
+                    ("pattern", *other.place[1:]),
+                    got=f"{leaf.field} must {other.words}; {leaf.field} must {leaf.words}",
+                    fix="write one list for the field in each branch of `$or`, and none beside them",
+                    severity="warning",
+                )
+                break
+        before[leaf.field].append(leaf)
+
+
+def _either(one: Sequence[str | int], other: Sequence[str | int]) -> bool:
+    """Are the two places in different branches of one `$or`?"""
+    same = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)
+    return same > 0 and one[same - 1] == "$or" and isinstance(one[same], int)
 
 
 def _accepts(condition: Condition, value: Json) -> bool:

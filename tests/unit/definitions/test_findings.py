@@ -219,10 +219,47 @@ def test_two_routes_of_one_pattern_and_a_common_target_are_told() -> None:
     assert routes(same, "q", envelope={"region": ["eu-west-1"]}) == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (["a"], [{"exactly": "a"}], True),
+        ([{"anything-but": "a"}], [{"anything-but": ["a"]}], True),
+        ([{"anything-but": [1, 2]}], [{"anything-but": [2.0, 1]}], True),
+        (["a", "a"], ["a"], True),
+        ([5], [{"numeric": ["=", 5]}], True),
+        (["a", "b"], ["b", "a"], True),
+        (["10.0.0.1"], [{"exactly": "10.0.0.1"}], False),
+        ([1], ["1"], False),
+        ([None], ["null"], False),
+        ([{"prefix": "a"}], [{"prefix": {"equals-ignore-case": "a"}}], False),
+        ([{"anything-but": "a"}], [{"anything-but": {"prefix": "a"}}], False),
+    ],
+    ids=str,
+)
+def test_patterns_that_mean_the_same_are_twins_however_they_are_written(one: Any, other: Any, same: bool) -> None:
+    routes = {
+        name: Route("e", name, (Target("queue", "q"),), {"numeric": conditions})
+        for name, conditions in (("a", one), ("b", other))
+    }
+    event = Event("e", ("s",), ("t",), {}, routes=routes)
+    found = check_findings(event, compiled(event), Document({"routes": dict.fromkeys(routes)}))
+    assert [problem.code for problem in found] == ["route-twin"] * same
+
+
+def test_a_list_that_a_later_one_on_the_same_field_replaces_is_told() -> None:
+    assert findings({"$or": [{"open": ["a"]}, {"wait": [1]}], "open": ["c"]}) == ["pattern-lost"]
+    assert findings({"open": ["c"], "$or": [{"open": ["a"]}, {"wait": [1]}]}) == ["pattern-lost"]
+    assert findings({"open": {"x": ["c"]}, "open.x": ["a"]}) == ["pattern-lost"]
+    assert findings({"$or": [{"open": ["a"]}, {"open": ["b"], "wait": [1]}]}) == []
+    assert findings({"$or": [{"open": ["a"], "$or": [{"wait": [1]}, {"wait": [2]}]}, {"open": ["b"]}]}) == []
+
+
 def test_a_route_that_takes_everything_on_the_bus_is_told() -> None:
     everything: dict[str, Any] = {"source": ({"prefix": ""},), "detail_type": None}
     assert findings(None, **everything) == ["route-takes-bus"]
     assert findings({"kind": ["Info"]}, **everything) == []
+    any_case = {"prefix": {"equals-ignore-case": ""}}
+    assert findings(None, **{**everything, "source": (any_case,)}) == ["route-takes-bus"]
     assert findings(None) == []
     assert findings(None, source=({"prefix": "a"},), detail_type=None) == []
 
