@@ -106,7 +106,7 @@ class Known:
                 waiting += [([*schemas, branch], split | {id(choice)}) for branch in choice]
             if len(done) + len(waiting) > _CASES:
                 return (self,)
-        return tuple(Known(self._root, schemas, self._depth) for schemas in done)
+        return tuple(Known(self._root, schemas, self._depth) for schemas in reversed(done))
 
     def field(self, name: str) -> "Known":
         """What is known of the field `name` of the value, where it is an object."""
