@@ -99,6 +99,8 @@ class RuleSet(Generic[Id]):
         try:
             return self._match(value)
         except EventError:
+            if len(self._patterns) == 1:
+                raise
             # What takes too long for all rules together, as arrays that each of two rules asks something else of,
             # may be little for each of them.
             return {rule for rule, pattern in self._patterns.items() if pattern.matches(value)}
