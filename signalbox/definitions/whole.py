@@ -13,7 +13,7 @@ from signalbox.definitions.reach import reach_problems
 from signalbox.flows.model import Emit, flow_of
 from signalbox.model import Definitions, Event, Json, JsonObject
 from signalbox.names import rule_name
-from signalbox.patterns import check, has_wildcard
+from signalbox.patterns import check, has_wildcard, matches
 from signalbox.problems import Problem, Severity, did_you_mean
 
 _PARTNER = '"aws.partner/'
