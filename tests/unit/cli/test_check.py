@@ -96,7 +96,7 @@ def test_definitions_are_the_same_from_wherever_they_are_named(
     work = mappings.parent / "functions" / "work"
     work.mkdir(parents=True)
     (work / "function.yaml").write_text("target: true\n")
-    (work / "handler.py").touch()
+    (work / "handler.py").write_text("def handle(event, context): ...\n")
     bad = "source: s\ndetail-type: bad\nschema: {}\nroutes: {r: {targets: [{topic: nothing}, {function: work}]}}\n"
     (mappings / "events" / "bad.yaml").write_text(bad)
     monkeypatch.chdir(mappings.parent / folder)
