@@ -84,13 +84,22 @@ def rule_of(event: Event, route: Route, stack: str) -> Rule:
 
 
 def pattern_of(event: Event, route: Route) -> dict[str, Json]:
-    """The whole event pattern of a route: the event's source and detail-type, and what the route adds."""
+    """The whole event pattern of a route: the event's source and detail-type, and what the route adds.
+
+    Its fields are in the order of the rule's text: of two lists on one field EventBridge takes the later.
+    """
     pattern: dict[str, Json] = {**route.envelope, "source": list(event.source)}
     if event.detail_type is not None:
         pattern["detail-type"] = list(event.detail_type)
     if route.pattern is not None:
-        pattern["detail"] = dict(route.pattern)
-    return pattern
+        pattern["detail"] = route.pattern
+    return {key: _in_order(pattern[key]) for key in sorted(pattern)}
+
+
+def _in_order(value: Json) -> Json:
+    if isinstance(value, Mapping):
+        return {key: _in_order(value[key]) for key in sorted(value, key=str)}
+    return [_in_order(each) for each in value] if isinstance(value, list) else value
 
 
 def rule_targets(event: Event, route: Route) -> tuple[RuleTarget, ...]:

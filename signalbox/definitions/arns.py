@@ -57,7 +57,8 @@ REACHED = ", ".join(words for _, words in _TARGETS.values())
 
 
 def why_no_target(text: str) -> tuple[str, str]:
-    """Why a rule cannot send to the ARN `text` with no more than a role, and a way out; both empty where it can."""
+    """Why a rule cannot send to the ARN `text` with no more than a role, and a way out; both empty where it can. The
+    reason is UNKNOWN where we know no target of that form; EventBridge may have got it since."""
     arn = read_arn(text)
     for (service, beginning), parameter in _PARAMETERS.items():
         if arn.service == service and arn.resource.startswith(beginning):
@@ -66,7 +67,7 @@ def why_no_target(text: str) -> tuple[str, str]:
         return "EventBridge writes to log groups by their policy, not with a role", "say `kind: log-group`"
     beginnings, _ = _TARGETS.get(arn.service, ((), ""))
     if not arn.resource.startswith(beginnings):
-        return "EventBridge has no such target", _BY_FUNCTION
+        return UNKNOWN, _BY_FUNCTION
     if arn.service == "sqs" and arn.resource.endswith(".fifo"):
         return "a FIFO queue needs a message group", "say `kind: queue`, and `message-group` in the routes"
     if arn.service == "sns" and arn.resource.endswith(".fifo"):
@@ -78,4 +79,5 @@ def why_no_target(text: str) -> tuple[str, str]:
     return "", ""
 
 
+UNKNOWN = "EventBridge is not known to have such a target"
 _BY_FUNCTION = "call it from a function or a state machine"

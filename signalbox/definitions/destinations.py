@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from signalbox.definitions.arns import REACHED, why_no_target
+from signalbox.definitions.arns import REACHED, UNKNOWN, why_no_target
 from signalbox.definitions.meta import form_problems
 from signalbox.definitions.places import Document
 from signalbox.model import DESTINATION_KINDS, Destination, JsonObject
@@ -65,7 +65,15 @@ def _problems(document: Document) -> Iterable[Problem]:
                 )
         why, fix = why_no_target(value["arn"]) if kind == "arn" else ("", "")
         if why:
-            yield document.problem("destination-target", why, ("arn",), got=value["arn"], allowed=REACHED, fix=fix)
+            yield document.problem(
+                "destination-target",
+                why,
+                ("arn",),
+                got=value["arn"],
+                allowed=REACHED,
+                fix=fix,
+                severity="warning" if why == UNKNOWN else "error",
+            )
         return
     if kind == "api-destination":
         for key in NEW_API_DESTINATION:

@@ -557,10 +557,7 @@ def _meaning_of_one(condition: Condition) -> Hashable:
 
 
 def _lost(pattern: Pattern, part: Document) -> Iterator[Problem]:
-    """Conditions that do not count: of several lists on one field in one alternative EventBridge takes the last.
-
-    Which that is the order in the rule decides, where fields are sorted, so it is not said here.
-    """
+    """Conditions that do not count: of several lists on one field in one alternative EventBridge takes the last."""
     before: dict[str, list[Leaf]] = {}
     for leaf in of_detail(pattern.leaves):
         for other in before.setdefault(leaf.field, []):

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from signalbox import canonical as module
 from signalbox.canonical import canonical, same
+from signalbox.classic import pattern_of
+from signalbox.model import Event, Route
+from signalbox.patterns import matches
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -56,3 +59,14 @@ def test_what_json_cannot_hold_is_refused(value: Any) -> None:
 def test_true_is_not_one(one: Any, other: Any) -> None:
     assert not same(one, other)
     assert same(one, json.loads(canonical(one)))
+
+
+def test_a_pattern_is_tried_in_the_order_in_which_it_is_deployed():
+    # Of two lists on one field EventBridge takes the later, and the rule's text has its fields sorted.
+    event = Event(id="e", source=("s",), detail_type=("d",), schema={})
+    pattern = {"flag": ["c"], "$or": [{"flag": ["a"]}, {"flag": ["b"]}]}
+    made = pattern_of(event, Route("e", "r", (), pattern=pattern))
+    assert json.dumps(made, separators=(",", ":")) == canonical(made)
+    for flag in "abc":
+        sent = {"source": "s", "detail-type": "d", "detail": {"flag": flag}}
+        assert matches(made, sent) == matches(canonical(made), sent)
