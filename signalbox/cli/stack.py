@@ -99,10 +99,10 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def read_stack(stack_name: str | None, config_file: Path | None, root: Path | None = None) -> Stack:
     """The stack that the options mean. Raises click.UsageError that says how to name one."""
-    root = root or Path.cwd()
+    root = root or Path()  # what is said of its files is said as the person would name them here
     project_file = root / "Pulumi.yaml"
     if not project_file.exists():
-        raise click.UsageError(f"no Pulumi.yaml in {root}; fix: call this in the project's folder")
+        raise click.UsageError(f"no Pulumi.yaml in {root.absolute()}; fix: call this in the project's folder")
     project = yaml.safe_load(project_file.read_text())
     stack_name = (stack_name or _only_stack(root)).rpartition("/")[2]
     config_file = config_file or _config_file(root, stack_name)
