@@ -191,6 +191,7 @@ class _Pass:
             for event_id, entries in self._last.items()
         }
         self._stuck: list[str] = []
+        self._still: bool | None = None
         self.repaired: list[str] = []
 
     def run(self) -> bool:
@@ -207,12 +208,15 @@ class _Pass:
                 self._entries[event_id] = {name: e for name, e in entries.items() if (event_id, name) in there}
             # What changed comes before what is only looked at, so that an edit is live soon on a bus of many rules.
             for job in sorted(jobs, key=lambda job: (self._applied(job), job.rank)):
+                if job.wanted is None and not self._holds_still():
+                    break  # another round follows
                 entry = self._do(job)
                 self._note(job, entry)
                 if job.live is not None and entry is not None and entry["state"] != IN_STEP:
                     self._stuck.append(job.live["Name"])
-            self._flows.check()
-            self._flows.remove(self._still_used)
+            else:
+                self._flows.check()
+                self._flows.remove(self._still_used)
             self.repaired += (f"flow {flow}" for flow in self._flows.repaired)
             finished = True
         except OutOfTimeError:
@@ -240,6 +244,13 @@ class _Pass:
     def _event_ids(self) -> set[str]:
         prefix = "event#"
         return {*self._events, *(sk.removeprefix(prefix) for sk in self._store.sync if sk.startswith(prefix))}
+
+    def _holds_still(self) -> bool:
+        """Is the store still what this pass goes by? It is read once more before the first rule goes: a deploy may have
+        declared the event anew since, and the engine be about to put targets on that very rule."""
+        if self._still is None:
+            self._still = _says(self._notes.snapshot()) == _says(self._store)
+        return self._still
 
     def _do(self, job: Job) -> Entry | None:
         """Puts one route in step. Its entry, None when nothing is left of the route."""

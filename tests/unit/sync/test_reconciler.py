@@ -323,6 +323,21 @@ def test_a_change_during_a_pass_is_followed_in_the_same_run(stack):
     assert stack.targets("outage.a") == ["t7"]
 
 
+def test_no_rule_goes_that_a_deploy_has_declared_anew_during_the_pass(stack):
+    declared = stack.cloud.items["events", "outage"]
+    stack.dynamo.delete_item(Key=to_attributes({"PK": "events", "SK": "outage"}))
+    real = stack.events.list_rules
+
+    def list_rules(**request: Any) -> Any:
+        stack.cloud.items["events", "outage"] = declared  # and the engine is about to put targets on these rules
+        return real(**request)
+
+    stack.events.list_rules = list_rules
+    assert stack.run().settled
+    assert stack.called("delete_rule", "remove_targets") == {}
+    assert sorted(stack.cloud.rules) == ["outage.a", "outage.b"]
+
+
 def test_rules_that_start_come_first_and_rules_that_stop_come_last(stack):
     stack.declare("outage", {"a": to("t5"), "c": to("t1"), "d": to("t1", enabled=False)})
     order: list[tuple[str, str]] = []
