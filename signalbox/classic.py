@@ -207,8 +207,8 @@ def of_aws(source: Json) -> bool:
     if not isinstance(source, Mapping) or len(source) != 1:
         return False
     ((operator, value),) = source.items()
-    if operator == "prefix" and isinstance(value, Mapping):
-        ((operator, value),) = value.items() or ((operator, None),)
+    if operator == "prefix" and isinstance(value, Mapping) and len(value) == 1:
+        ((operator, value),) = value.items()
     if not isinstance(value, str):
         return False
     if operator == "equals-ignore-case":

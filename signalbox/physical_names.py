@@ -6,7 +6,7 @@ Components take them from here, and the checks of definitions see here which of 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from signalbox.classic import ROLE_ACTIONS
+from signalbox.classic import ROLE_ACTIONS, feeds
 from signalbox.flows.names import EXAMPLE, FUNCTION_NAME_LIMIT, QUEUE_NAME_LIMIT
 from signalbox.model import Definitions, Destination
 from signalbox.names import physical
@@ -100,7 +100,9 @@ def made(stack: str, definitions: Definitions) -> Iterator[Made]:
     own, then those of functions, flows and destinations. Two of one `key` cannot be."""
     yield from (Made("queue", queue(stack, part)) for part in (UNDELIVERED, RETRY))
     yield Made("log group", flow_logs(stack))
-    yield from (Made("role", name) for name in (flow_role(stack), feed_role(stack)))
+    yield Made("role", flow_role(stack))
+    if feeds(definitions.events.values()):
+        yield Made("role", feed_role(stack))
     for name in definitions.functions:
         yield Made("function", function(stack, name), "function", name)
         yield Made("role", function(stack, name), "function", name)

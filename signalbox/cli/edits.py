@@ -9,7 +9,7 @@ from typing import Any
 import click
 import yaml
 
-from signalbox.canonical import same
+from signalbox.canonical import canonical, same
 from signalbox.cli.api import Api, ApiError
 from signalbox.cli.console import show_problems, show_table
 from signalbox.cli.stack import Stack, read_stack, stack_options
@@ -150,10 +150,11 @@ def restore(file: Path, stack_name: str | None, config_file: Path | None, url: s
 def _saved(file: Path) -> tuple[dict[str, Routes], dict[str, Routes]]:
     try:
         saved = json.loads(file.read_text(encoding="utf-8"))
+        canonical(saved)  # which has no place for NaN and 1e999
         edits, flows = saved["edits"], saved["flows"]
         if all(isinstance(each, dict) for each in (edits, flows, *edits.values(), *flows.values())):
             return edits, flows
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         pass
     raise click.ClickException(
         f"{file} is not what `python -m signalbox release` saves; allowed: "

@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -80,7 +81,18 @@ def _compared(stack: Stack, base: str | None) -> _Compared:
     if base is None:
         return _against_store(stack, definitions)
     with tempfile.TemporaryDirectory() as folder:
-        return _definitions(stack, *_checkout(stack, base, Path(folder)), base).events, definitions.events, []
+        mappings, functions, left_out = _checkout(stack, base, Path(folder))
+        notes = [f"{name} leads out of the project, and of {base} it was left out" for name in left_out]
+        try:
+            return _definitions(stack, mappings, functions, base).events, definitions.events, notes
+        except _StopError as stop:
+            said = [replace(each, file=_at_revision(each.file, base, functions.parent)) for each in stop.problems]
+            raise _StopError(said, "; ".join([stop.why, *notes])) from stop
+
+
+def _at_revision(file: str, revision: str, folder: Path) -> str:
+    """How git names a file of a revision."""
+    return f"{revision}:{file.removeprefix(f'{folder}/')}" if file else file
 
 
 def _definitions(stack: Stack, mappings: Path, functions: Path, where: str) -> Definitions:
@@ -96,36 +108,50 @@ def _definitions(stack: Stack, mappings: Path, functions: Path, where: str) -> D
     return definitions
 
 
-def _checkout(stack: Stack, revision: str, folder: Path) -> tuple[Path, Path]:
+def _checkout(stack: Stack, revision: str, folder: Path) -> tuple[Path, Path, list[str]]:
     """The mappings and the functions of a git revision of the project, of which all is written below `folder`: a
-    Python file may read what is beside it."""
-    if not stack.mappings.resolve().is_relative_to(stack.root.resolve()):
-        raise click.ClickException(
-            f"{stack.mappings} is outside {stack.root}, whose revisions --base compares; fix: leave --base away to "
-            "compare with the event store, or set signalbox:mappings to a folder of this project"
-        )
+    Python file may read what is beside it. And the names of what was left out of it."""
+    for path in (stack.mappings, stack.functions):
+        if not path.resolve().is_relative_to(stack.root.resolve()):
+            raise click.ClickException(
+                f"{path} is outside {stack.root.resolve()}, whose revisions --base compares; fix: leave --base away to "
+                "compare with the event store, or bring it into this project"
+            )
     parts = [str(path.resolve().relative_to(stack.root.resolve())) for path in (stack.mappings, stack.functions)]
     # A revision is what somebody else may have named: nothing in it must be taken for an option.
     commit = _git(stack.root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
     if commit.returncode != 0:
         raise click.ClickException(f"git has no revision {revision}: {commit.stderr.decode().strip()}")
+    listed = _git(stack.root, "ls-tree", "-r", commit.stdout.decode().strip(), "--", *parts).stdout.decode()
+    if modules := [line.partition("\t")[2] for line in listed.splitlines() if line.startswith(_SUBMODULE)]:
+        raise click.ClickException(
+            f"{', '.join(modules)} is a git submodule, of which {revision} holds no files; fix: leave --base away to "
+            "compare with the event store"
+        )
+    left_out: list[str] = []
+
+    def kept(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+        # A link that leads out of it may be anywhere in a project.
+        try:
+            return tarfile.data_filter(member, folder)
+        except tarfile.FilterError:
+            if any(Path(member.name).is_relative_to(part) for part in parts):
+                left_out.append(member.name)
+            return None
+
     packed, whole = folder / "revision.tar", folder / "revision"
     done = _git(stack.root, "archive", "--format=tar", f"--output={packed}", commit.stdout.decode().strip())
     if done.returncode != 0:
         raise click.ClickException(f"git cannot archive {revision}: {done.stderr.decode().strip()}")
     with tarfile.open(packed) as archive:
-        archive.extractall(whole, filter=_kept)
+        archive.extractall(whole, filter=kept)
     if not (whole / parts[0]).exists():
         raise click.ClickException(f"git has no {parts[0]} at {revision}")
-    return whole / parts[0], whole / parts[1]
+    return whole / parts[0], whole / parts[1], left_out
 
 
-def _kept(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-    """What is written of a revision: not a link that leads out of it, which may be anywhere in a project."""
-    try:
-        return tarfile.data_filter(member, folder)
-    except tarfile.FilterError:
-        return None
+_SUBMODULE = "160000 "
+"""How `git ls-tree` begins the line of a submodule."""
 
 
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

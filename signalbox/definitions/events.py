@@ -10,6 +10,7 @@ from signalbox.classic import pattern_of
 from signalbox.definitions.findings import check_findings
 from signalbox.definitions.matchers import changed_numbers, check_pattern
 from signalbox.definitions.meta import Found, by_part, check_form, form_problems, well_formed
+from signalbox.definitions.numbers import plain
 from signalbox.definitions.places import Document
 from signalbox.definitions.routing import check_routes
 from signalbox.definitions.samples import check_samples
@@ -58,7 +59,7 @@ def read_event(event_id: str, document: Document, registry: Registry) -> tuple[E
         compiled = {name: compile(pattern_of(event, route)) for name, route in event.routes.items()}
         problems += check_samples(event, compiled, usable)
         problems += check_findings(event, compiled, usable)
-    return (None if found else event), problems
+    return (None if found else known), problems
 
 
 def _usable(document: Document, found: list[Found]) -> Document | None:
@@ -151,7 +152,7 @@ def _compiled(document: Document) -> tuple[schemas.Validator | None, list[Proble
     # The store and the Router keep the schema in canonical form, which is that of float64.
     problems = list(changed_numbers(document, "schema-number", fractions=False))
     try:
-        return schemas.compile_schema(document.value), problems
+        return schemas.compile_schema(plain(document.value)), problems
     except schemas.SchemaError as error:
         problems += (
             document.problem(fault.code, fault.what, fault.path, got=fault.got, allowed=fault.allowed, fix=fault.fix)
@@ -195,6 +196,6 @@ def _sample_problems(
                     got=violation.message,
                     fix="mend the sample or the schema",
                 )
-                for violation in validator.errors(part.value, limit=_SAMPLE_ERRORS)
+                for violation in validator.errors(plain(part.value), limit=_SAMPLE_ERRORS)
             )
     return problems

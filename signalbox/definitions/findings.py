@@ -9,6 +9,7 @@ And one more: that float64 holds their numbers. EventBridge compares others as t
 import json
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from signalbox.definitions.places import Document
@@ -43,7 +44,7 @@ class Known:
             schema is False for view in self.views for schema in view.get("allOf", ())
         )
 
-    @property
+    @cached_property
     def types(self) -> frozenset[str]:
         """The JSON types that the value can have; `number` stands for integers, too."""
         types = _ALL
@@ -263,7 +264,7 @@ def _impossible(leaf: Leaf, schema: Known) -> str:
         return ""
     if field.never:
         return f"{leaf.field} is never there"
-    if any(_possible_in(condition, field) for condition in leaf.conditions):
+    if _mixed(leaf.conditions) or any(_possible_in(condition, field) for condition in leaf.conditions):
         return ""
     return _allowed(field) or "another type"
 
@@ -430,6 +431,8 @@ def _covered(conditions: Sequence[Condition], known: Known) -> bool:
     """Does every value (no array, no object) of which that is known meet one of the conditions?"""
     if any(each.operator == "exists" and each.values == ("true",) for each in conditions):
         return True
+    if _mixed(conditions):
+        return False
     if (values := known.every()) is not None:
         return all(any(_accepts(each, value) for each in conditions) for value in values)
     if any(_excludes_nothing(each, known) for each in conditions if each.operator == "anything-but"):
@@ -441,6 +444,15 @@ def _covered(conditions: Sequence[Condition], known: Known) -> bool:
             for each in conditions
         )
     return known.types == {"number"} and _cover(conditions, known)
+
+
+def _mixed(conditions: Iterable[Condition]) -> bool:
+    """Are addresses and numbers in one list? EventBridge takes both for the same digits, so that what each condition
+    takes alone says little."""
+    conditions = list(conditions)
+    return any(each.operator == "cidr" for each in conditions) and any(
+        each.operator == "numeric" or each.modifier == "number" for each in conditions
+    )
 
 
 def _excludes_nothing(condition: Condition, known: Known) -> bool:

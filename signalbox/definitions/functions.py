@@ -17,7 +17,7 @@ from signalbox.model import Function, JsonObject, Statement
 from signalbox.problems import DefinitionError, Problem
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_RESERVED = frozenset(("_HANDLER", "_X_AMZN_TRACE_ID", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "TZ"))
+_RESERVED = frozenset(("_HANDLER", "_X_AMZN_TRACE_ID", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"))
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html: those that Lambda sets; AWS_* by the schema.
 _ENVIRONMENT_BYTES = 4096
 
@@ -91,17 +91,23 @@ def _lacks_handle(handler: FilePath) -> bool:
     while waiting:
         node = waiting.pop()
         match node:
-            case ast.Name(id="handle", ctx=ast.Store()):
+            case ast.Name(id="handle", ctx=ast.Store()) | ast.MatchAs(name="handle") | ast.MatchStar(name="handle"):
                 return False
+            case ast.Name(id="globals" | "vars" | "setattr" | "exec"):
+                return False  # it may come by that way
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 if any((each.asname or each.name) in ("handle", "*") for each in names):
                     return False
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                if name == "handle":
+                if name in ("handle", "__getattr__") or any(map(_makes_handle, ast.walk(node))):
                     return False
                 continue  # names inside are not the module's
         waiting.extend(ast.iter_child_nodes(node))
     return True
+
+
+def _makes_handle(node: ast.AST) -> bool:
+    return isinstance(node, ast.Global) and "handle" in node.names
 
 
 def _function(name: str, value: JsonObject) -> Function:

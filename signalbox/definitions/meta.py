@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import jsonschema_rs
 
+from signalbox.definitions.numbers import plain
 from signalbox.definitions.places import Document, Path
 from signalbox.model import Json
 from signalbox.problems import Problem, did_you_mean
@@ -60,7 +61,7 @@ def check_form(document: Document, schema: MetaSchema) -> list[Problem]:
 
 def form_problems(document: Document, schema: MetaSchema) -> list[Found]:
     """As `check_form`, with the path in `document` of the part that each problem is about."""
-    found = _validator(schema).iter_errors(document.value)
+    found = _validator(schema).iter_errors(plain(document.value))
     told = [(path, problem) for error in found for path, problem in _problems(document, error)]
     # What is of the wrong type fits none of several forms either: that goes without saying.
     mistyped = {path for path, problem in told if problem.code == "form-type"}

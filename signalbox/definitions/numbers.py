@@ -4,6 +4,8 @@ import math
 import sys
 from decimal import Decimal
 
+from signalbox.model import Json
+
 
 class Rounded(float):
     """The float64 next to what is written in `text`, which it is not: 0.12345678901234567890 has too many digits."""
@@ -19,6 +21,15 @@ def written(text: str) -> float:
     rounded = Rounded(number)
     rounded.text = text
     return rounded
+
+
+def plain(value: Json) -> Json:
+    """`value` with the float64 next to each number: the JSON Schema validator takes no others."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return float(value) if isinstance(value, Rounded) else value
 
 
 def _is_sure(text: str, number: float) -> bool:

@@ -1,8 +1,10 @@
 """Can one text meet two match values? What can be told for certain, and what cannot."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
+from signalbox.canonical import canonical
 from signalbox.model import Json
 from signalbox.patterns import Condition, Leaf, PatternError, leaves
 
@@ -13,14 +15,25 @@ def overlap(one: tuple[Json, ...] | None, other: tuple[Json, ...] | None) -> Ans
     """Can one text be matched by both lists of match values? None stands for any text."""
     if one is None or other is None:
         return "yes"
-    answers = {_both(a, b) for a in one for b in other}
+    texts, matchers = _divided(one)
+    other_texts, other_matchers = _divided(other)
+    if texts & other_texts or _any_accepts(matchers, other_texts) or _any_accepts(other_matchers, texts):
+        return "yes"
+    answers = {_both(a, b) for a in matchers for b in other_matchers}
     return "yes" if "yes" in answers else "maybe" if "maybe" in answers else "no"
 
 
-def _both(a: Json, b: Json) -> Answer:
-    first, second = _leaf(a), _leaf(b)
-    if first is None or second is None:
-        return "no"  # what is refused is told where it is
+def _divided(values: tuple[Json, ...]) -> tuple[set[str], list[Leaf]]:
+    """The plain texts and the matchers; what EventBridge refuses is told where it is, and matches nothing."""
+    leaves_ = (_leaf(canonical(value)) for value in values if not isinstance(value, str))
+    return {value for value in values if isinstance(value, str)}, [leaf for leaf in leaves_ if leaf is not None]
+
+
+def _any_accepts(matchers: list[Leaf], texts: set[str]) -> bool:
+    return any(leaf.accepts(text) for leaf in matchers for text in texts)
+
+
+def _both(first: Leaf, second: Leaf) -> Answer:
     one, two = first.conditions[0], second.conditions[0]
     if any(first.accepts(text) and second.accepts(text) for text in _witnesses(one, two)):
         return "yes"
@@ -29,9 +42,10 @@ def _both(a: Json, b: Json) -> Answer:
     return "maybe"
 
 
-def _leaf(value: Json) -> Leaf | None:
+@lru_cache(maxsize=4096)
+def _leaf(matcher: str) -> Leaf | None:
     try:
-        return next(leaves({"x": [value]}))
+        return next(leaves(f'{{"x":[{matcher}]}}'))
     except PatternError:
         return None
 

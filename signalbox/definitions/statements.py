@@ -25,7 +25,8 @@ OPERATORS = (
 _SETS = ("ForAllValues:", "ForAnyValue:")
 _IF_EXISTS = "IfExists"
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html; region and account may be empty.
-_ARN = re.compile(r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+", re.DOTALL)
+_ARN = re.compile(r"arn:[^:]+:[^:]+(:.*)?", re.DOTALL)
+"""IAM completes what is left out at the end by wildcards."""
 _BEGINS = re.compile(r"\$\{([^}]*)\}")
 
 

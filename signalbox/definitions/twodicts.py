@@ -44,7 +44,7 @@ def read_python(
     file = str(path)
     nothing = Document({}, file, Place(1))
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         return {}, nothing, {}, [Problem(code="file-unreadable", what=f"the file cannot be read: {reason}", file=file)]
@@ -223,6 +223,7 @@ def _assigned(module: ast.Module) -> Iterator[tuple[ast.expr, ast.expr]]:
 def _place_assigned(root: Place, target: ast.expr, value: ast.expr, twice: list[_Twice]) -> None:
     match target:
         case ast.Name(id=name):
+            twice[:] = [each for each in twice if each[0][0] != name]  # what is assigned last counts
             root.parts[name] = _place_of(value, (name,), twice)
         case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str() as key)) if name in root.parts:
             root.parts[name].parts[key] = Place(target.lineno, _place_of(value, (name, key), twice).parts)

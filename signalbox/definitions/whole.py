@@ -100,7 +100,9 @@ def _overlap_problems(events: Iterable[Event], sources: Sources) -> Iterator[Pro
             )
         else:
             for other in before:
-                answers = {overlap(event.source, other.source), overlap(event.detail_type, other.detail_type)}
+                answers = {overlap(event.source, other.source)}
+                if "no" not in answers:
+                    answers.add(overlap(event.detail_type, other.detail_type))
                 if "no" not in answers:
                     yield document.problem(
                         "event-overlap",

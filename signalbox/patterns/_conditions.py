@@ -1,6 +1,7 @@
 """One condition of a pattern, and all the conditions that it puts on one field."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from signalbox.patterns._index import ValueIndex
@@ -84,7 +85,12 @@ class Condition(NamedTuple):
 
     def accepts(self, value: Any) -> bool:
         """Does a field with this one JSON value (no array, no object) meet the condition?"""
-        return ValueIndex([((self,), None)]).any(value)
+        return _alone(self).any(value)
+
+
+@lru_cache(maxsize=1024)
+def _alone(condition: Condition) -> ValueIndex:
+    return ValueIndex([((condition,), None)])
 
 
 class Leaf:

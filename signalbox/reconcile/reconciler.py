@@ -146,7 +146,7 @@ class Reconciler:
             finished = one.run()
             repaired += (each for each in one.repaired if each not in repaired)
             before, store = store, self._store.snapshot() if finished else store
-            settled = finished and _says(store) == _says(before)
+            settled = finished and not one.overtaken and _says(store) == _says(before)
             if settled or not finished or rounds == ROUNDS:
                 report = Report(
                     settled=settled and not flows.error,
@@ -244,6 +244,11 @@ class _Pass:
     def _event_ids(self) -> set[str]:
         prefix = "event#"
         return {*self._events, *(sk.removeprefix(prefix) for sk in self._store.sync if sk.startswith(prefix))}
+
+    @property
+    def overtaken(self) -> bool:
+        """Did it leave rules that must go, because the store had changed?"""
+        return self._still is False
 
     def _holds_still(self) -> bool:
         """Is the store still what this pass goes by? It is read once more before the first rule goes: a deploy may have

@@ -183,6 +183,44 @@ def test_definitions_outside_the_project_have_no_revision_and_that_is_said(proje
     assert "fix: " in done.output
 
 
+def test_functions_outside_the_project_have_no_revision_either(project, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "functions"
+    (project / "functions").rename(outside)
+    (project / "functions").symlink_to(outside)
+    done = plan("--base", "HEAD")
+    assert done.exit_code == 1
+    assert "functions is outside" in done.output
+
+
+def test_a_submodule_is_not_taken_for_definitions_that_are_gone(project, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other") / "mappings"
+    (project / "mappings").rename(other)
+    subprocess.run(["git", "init", "-q"], cwd=other, check=True)
+    commit(other)
+    add = ["-c", "protocol.file.allow=always", "submodule", "add", "-q", str(other), "mappings"]
+    subprocess.run(["git", "rm", "-rq", "--cached", "mappings"], cwd=project, check=True)
+    subprocess.run(["git", *add], cwd=project, check=True)
+    commit(project)
+    done = plan("--base", "HEAD")
+    assert done.exit_code == 1
+    assert "mappings is a git submodule" in done.output
+
+
+def test_what_is_left_out_of_a_revision_is_told_and_its_files_are_named_as_git_does(project, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside") / "more.yaml"
+    outside.write_text("source: s\nschema: {}\n")
+    (project / "mappings" / "events" / "more.yaml").symlink_to(outside)
+    commit(project)
+    assert "mappings/events/more.yaml leads out of the project" in plan("--base", "HEAD").output
+    (project / "mappings" / "destinations.yaml").write_text("")
+    commit(project)
+    (project / "mappings" / "destinations.yaml").write_text("mail: {kind: topic}\n")
+    done = plan("--base", "HEAD")
+    assert done.exit_code == 1
+    assert "HEAD:mappings/events/outage.yaml:" in done.output
+    assert "more.yaml leads out of the project" in done.output
+
+
 def test_a_revision_is_never_taken_for_an_option(project, tmp_path):
     written = tmp_path / "written"
     done = plan("--base", f"--output={written}")

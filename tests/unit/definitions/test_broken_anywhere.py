@@ -11,6 +11,7 @@ import pytest
 from signalbox.definitions import read
 from signalbox.definitions.yaml12 import read_file
 from signalbox.problems import errors
+from tests.cpu import within
 
 BASE = Path(__file__).parents[2] / "definitions" / "base"
 ROUTES = {
@@ -108,3 +109,47 @@ def _write(folder: Path, files: dict[str, Any]) -> None:
 
 def _read(folder: Path) -> Any:
     return read(folder / "mappings", folder / "functions", own_bus="ours", account="111122223333", region="eu-west-1")
+
+
+DIGITS = "3.14159265358979323846"
+
+
+def read_event(tmp_path: Path, text: str, **more: str) -> list[str]:
+    """The codes of what is wrong with one event, and with more files by their path (`__` for `/`)."""
+    files = {"mappings/events/a.yaml": text} | {f"{name.replace('__', '/')}.yaml": each for name, each in more.items()}
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    _, problems = read(tmp_path / "mappings", tmp_path / "functions")
+    return [problem.code for problem in problems if problem.severity == "error"]
+
+
+def test_a_number_that_float64_rounds_is_a_number_to_schemas_and_samples(tmp_path: Path) -> None:
+    schema = f"{{properties: {{n: {{minimum: {DIGITS}, default: {DIGITS}}}}}}}"
+    assert read_event(tmp_path, f"source: x\nschema: {schema}\nsamples: [{{n: {DIGITS}}}]\n") == []
+    assert read_event(tmp_path, f"source: {DIGITS}\nschema: {{}}\n") == ["form-type"]
+
+
+@pytest.mark.parametrize(
+    "schema", ["{properties: 5}", "{anyOf: -1}", "{$ref: 5}", "{patternProperties: a}", "{prefixItems: 3}"]
+)
+def test_a_flow_is_read_whatever_the_schema_of_its_event_is(schema: str, tmp_path: Path) -> None:
+    flow = "input: a\nsteps: [{name: t, transform: $input.detail.msg}]\n"
+    codes = read_event(tmp_path, f"source: x\nschema: {schema}\n", mappings__flows__f=flow)
+    assert {*codes} == {"schema-invalid"}
+
+
+def test_a_matcher_of_two_keys_is_told_wherever_it_stands(tmp_path: Path) -> None:
+    source = "[{prefix: {equals-ignore-case: aws., suffix: x}}]"
+    assert read_event(tmp_path, f"source: {source}\nschema: {{}}\n") == ["pattern-refused"]
+
+
+def test_what_overlaps_is_found_in_a_time_that_fits_the_pairs(tmp_path: Path) -> None:
+    shared = ", ".join(f"s{n}" for n in range(19))
+    for n in range(100):
+        path = tmp_path / "mappings" / "events" / f"e{n}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"source: [{shared}, own{n}, {{prefix: p{n}-}}]\ndetail-type: [d{n}]\nschema: {{}}\n")
+    _, problems = within(2.0, lambda: read(tmp_path / "mappings", tmp_path / "functions"))
+    assert [problem for problem in problems if problem.severity == "error"] == []

@@ -13,6 +13,7 @@ from signalbox.definitions.places import Document
 from signalbox.model import Event, Route, Target
 from signalbox.patterns import Pattern, check, compile, matches
 from signalbox.schema import compile_schema
+from tests.cpu import within
 
 SCHEMA = {
     "type": "object",
@@ -429,3 +430,20 @@ def test_what_is_said_of_valid_events_is_true_of_them() -> None:
             assert all(matches(deployed, detail) for detail in valid), seed
     assert never > 60
     assert always > 150
+
+
+@pytest.mark.parametrize(
+    ("values", "conditions"),
+    [
+        (["10.0.0.1", 2], [{"cidr": "::/0"}, {"numeric": ["=", 3]}]),
+        (["16.16.16.16"], [10101010, {"cidr": "1.0.0.0/31"}]),
+    ],
+)
+def test_nothing_is_said_of_addresses_and_numbers_in_one_list(values: Any, conditions: Any) -> None:
+    schema = {"type": "object", "required": ["a"], "properties": {"a": {"enum": values}}}
+    assert not {"pattern-always", "pattern-never"} & {*findings({"a": conditions}, schema=schema)}
+
+
+def test_a_long_enum_is_compared_with_a_long_list_in_a_moment() -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": [f"v{n}" for n in range(1_000)]}}}
+    within(1.0, lambda: findings({"a": [f"w{n}" for n in range(100)]}, schema=schema))

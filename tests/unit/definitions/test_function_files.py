@@ -1,7 +1,10 @@
 """What a function.yaml may say: each form that AWS takes is taken. What is refused is in tests/definitions/bad."""
 
+from pathlib import Path
+
 import pytest
 
+from signalbox.definitions.functions import read_functions
 from signalbox.definitions.placeholders import filled
 from signalbox.definitions.places import Document
 from signalbox.definitions.schedules import schedule_fault
@@ -37,3 +40,31 @@ def test_placeholders_are_filled_as_the_stack_will_fill_them() -> None:
         "arn:aws-us-gov:dynamodb:us-gov-east-1:123456789012:table/park-dev-store!"
     )
     assert len(filled("${store.arn}!", Stack())) < len(filled("${store.arn}!", stack))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "from elsewhere import *",
+        "handle = print",
+        "(a, handle) = f()",
+        "def make():\n    global handle\n    def handle(event, context): ...\nmake()",
+        "globals()['handle'] = print",
+        "vars().update(handle=print)",
+        "import sys\nsetattr(sys.modules[__name__], 'handle', print)",
+        "exec('handle = print')",
+        "def __getattr__(name): return print",
+        "match f():\n    case [a, handle]: pass",
+    ],
+)
+def test_a_handler_that_may_have_its_function_is_taken(module: str, tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "function.yaml").write_text("target: true\nenvironment: {TZ: Europe/Zurich}\n")
+    (tmp_path / "work" / "handler.py").write_text(module)
+    _, _, problems = read_functions(tmp_path, Stack())
+    assert problems == []
+
+
+@pytest.mark.parametrize("resource", ["*", "arn:aws:sqs", "arn:aws:s3:*", "arn:aws:s3:::b/*", "${store.arn}/*"])
+def test_resources_that_iam_takes_are_taken(resource: str) -> None:
+    assert list(check_statement(Document({"resources": [resource]}))) == []

@@ -139,3 +139,18 @@ def test_the_file_cannot_change_the_process_that_reads_it(tmp_path: Path) -> Non
     path.write_text("import json\njson.loads = None\nevent_schemas = {}\nrouting_configs = {}\n")
     assert read(path, tmp_path)[1] == []
     assert json.loads("1") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffevent_schemas = {'a': {'source': 'x', 'schema': {}}}\n",
+        "event_schemas = {'a': {}, 'a': {}}\nevent_schemas = {'a': {'source': 'x', 'schema': {}}}\n",
+    ],
+    ids=["byte order mark", "assigned once more"],
+)
+def test_what_python_takes_and_means_is_taken(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "d.py"
+    path.write_text(f"{text}routing_configs = {{}}\n", "utf-8")
+    _, problems = read(path, tmp_path)
+    assert problems == []

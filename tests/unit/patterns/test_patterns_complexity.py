@@ -76,3 +76,11 @@ def test_a_wildcard_that_a_later_condition_on_the_field_replaces_does_not_count(
     assert check({"a": hard})
     assert check({"$or": [{"a": hard}, {"b": [1]}]})
     assert check({"$or": [{"a": hard}, {"b": [1]}], "a": [2]}) == []
+
+
+def test_one_field_cannot_hide_the_complexity_of_another() -> None:
+    complex_ = [{"wildcard": "*a" * 12}]
+    assert check({"h": complex_})
+    texts = ["*" + "".join(chr(0x4E00 + n) for n in range(62)), *(f"{n:x}*" for n in range(200))]
+    for name in ("a", "z"):
+        assert check({"h": complex_, name: [{"anything-but": {"wildcard": texts}}]}), name
