@@ -109,7 +109,7 @@ def _event_changes(before: Event | None, after: Event | None, *, buses: bool) ->
     assert event is not None
     if before and after and schema_hash(before.schema) != schema_hash(after.schema):
         yield Change("schema", event.id, ("the schema changes: events that do not fit it go to undelivered",))
-    if buses and before and after and before.from_bus != after.from_bus and _buses(before) != _buses(after):
+    if buses and before and after and _buses(before) != _buses(after):
         yield Change("bus", event.id, (f"its events now come from {_buses(after)}, no longer from {_buses(before)}",))
     for name in sorted({*(before.routes if before else ()), *(after.routes if after else ())}):
         old = before.routes.get(name) if before else None
@@ -133,14 +133,18 @@ def _what(before: Event, old: Route, after: Event, new: Route) -> list[str]:
         what.append(f"now also goes to {_targets(gained)}")
     if lost := [old_targets[key] for key in old_targets if key not in new_targets]:
         what.append(f"no longer goes to {_targets(lost)}")
-    for key in new_targets:
-        if key in old_targets and not same(target_config(old_targets[key]), target_config(new_targets[key])):
-            what.append(f"sends another input to {_targets([new_targets[key]])}")
+    for key in [key for key in new_targets if key in old_targets]:
+        was, now = target_config(old_targets[key]), target_config(new_targets[key])
+        if parts := [words for part, words in _PARTS.items() if not same(was.get(part), now.get(part))]:
+            what.append(f"sends to {_targets([new_targets[key]])} with another {' and '.join(parts)}")
     if old.enabled != new.enabled:
         what.append("is switched on" if new.enabled else "is switched off")
     if old.retry != new.retry:
         what.append(f"is tried {_retry(new.retry)}, was {_retry(old.retry)}")
     return what
+
+
+_PARTS = {"input": "input", "message-group": "message group", "partition-key": "partition key"}
 
 
 def _patterns(before: Event, old: Route, after: Event, new: Route) -> tuple[str, str] | None:

@@ -81,7 +81,7 @@ def test_retries_inputs_and_schemas_are_said_too():
     after = events({"a": transformed}, samples=(), schema={"type": "object", "required": ["x"]})
     assert said(before, after) == [
         "outage: the schema changes: events that do not fit it go to undelivered",
-        "outage/a: sends another input to topic mail; "
+        "outage/a: sends to topic mail with another input; "
         "is tried up to 0 times over 86400 s, was up to 185 times over 86400 s",
     ]
 
@@ -151,3 +151,17 @@ def test_a_preview_is_bounded_and_says_so(routes, limit):
 def test_many_samples_are_counted_instead_of_listed():
     after = events({"a": MAIL}, samples=[{"n": index} for index in range(50)])
     assert said({}, after)[-1] == "outage/a: and 45 more samples"
+
+
+def test_another_message_group_or_partition_key_is_said_for_what_it_is():
+    before = events({"a": {"targets": [{"queue": "q", "message-group": "x"}]}}, samples=())
+    after = events({"a": {"targets": [{"queue": "q", "message-group": "y"}]}}, samples=())
+    assert said(before, after) == ["outage/a: sends to queue q with another message group"]
+
+
+def test_an_event_that_becomes_one_of_an_aws_service_comes_from_the_default_bus():
+    before = events({"a": MAIL}, samples=())
+    after = {"outage": replace(before["outage"], source=("aws.s3",))}
+    assert said(before, after)[0] == (
+        "outage: its events now come from the bus default, no longer from the stack's own bus"
+    )
