@@ -338,6 +338,25 @@ def test_no_rule_goes_that_a_deploy_has_declared_anew_during_the_pass(stack):
     assert sorted(stack.cloud.rules) == ["outage.a", "outage.b"]
 
 
+def test_a_run_is_not_over_while_rules_are_left_that_must_go(stack, monkeypatch):
+    key = to_attributes({"PK": "events", "SK": "outage"})
+    declared = stack.cloud.items["events", "outage"]
+    looks = iter(range(10))
+    real = DynamoStore.snapshot
+
+    def snapshot(store: DynamoStore) -> Any:
+        # Gone at first, there as the pass is about to take its rules away, and gone for good when it is over.
+        if next(looks) == 1:
+            stack.cloud.items["events", "outage"] = declared
+        else:
+            stack.dynamo.delete_item(Key=key)
+        return real(store)
+
+    monkeypatch.setattr(DynamoStore, "snapshot", snapshot)
+    assert stack.run().settled
+    assert stack.cloud.rules == {}
+
+
 def test_rules_that_start_come_first_and_rules_that_stop_come_last(stack):
     stack.declare("outage", {"a": to("t5"), "c": to("t1"), "d": to("t1", enabled=False)})
     order: list[tuple[str, str]] = []
