@@ -9,6 +9,7 @@ wildcard that was reached stays reached, so that the texts to look at are those 
 are, and of these only what they end with tells them apart.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -36,6 +37,10 @@ def complexity(leaves: Sequence[Leaf], ways: Iterable[int]) -> int:
 
     `leaves`: in the order of their fields; `ways`: the alternatives, a bit for each of their leaves. Leaves on one
     field meet in one machine where those before them are the same.
+
+    The reference adds a pattern once for each of its alternatives, and what comes after the first `*` of a wildcard is
+    no state that was there. So alternatives that part only behind a field count its wildcard once each; known is how
+    where it is the only one in its list.
     """
     first: dict[str, int] = {}
     for i, leaf in enumerate(leaves):
@@ -46,16 +51,38 @@ def complexity(leaves: Sequence[Leaf], ways: Iterable[int]) -> int:
         used |= way
     trees = _Trees()
     wild: dict[str, list[tuple[int, _States]]] = {}
+    alone: dict[int, int] = {}
+    parting = 0  # behind such a leaf each alternative has states of its own
     for i, leaf in enumerate(leaves):
         if leaf.wild and used >> i & 1:
-            roots = frozenset(trees.root(each) for each in dict.fromkeys(leaf.conditions) if each.wild)
-            wild.setdefault(leaf.field, []).append((1 << i, roots))
+            asked = [each for each in dict.fromkeys(leaf.conditions) if each.wild]
+            wild.setdefault(leaf.field, []).append((1 << i, frozenset(map(trees.root, asked))))
+            if len(asked) == 1 and not _is_open(asked[0]):
+                alone[1 << i] = trees.root(asked[0])
+            if not all(map(_is_open, asked)):
+                parting |= 1 << i
     machines: set[_States] = set()
+    widest = 0
     for field, some in wild.items():
         before = (1 << first[field]) - 1
+        together = [way for way in ways if not way & before & parting]
+        for bit, _ in some:
+            if bit in alone and (copies := _copies(before, bit, together)) > 1:
+                # One is the state in which a text ends: that is there already.
+                widest = max(widest, 1 + copies * (trees.widest([frozenset([alone[bit]])]) - 1))
         for bits in {some[0][0]} if len(some) == 1 else _meeting(before, sum(bit for bit, _ in some), ways):
             machines.add(frozenset().union(*(roots for bit, roots in some if bits & bit)))
-    return trees.widest(machines)
+    return min(max(widest, trees.widest(machines)), MAX_COMPLEXITY + 1)
+
+
+def _is_open(condition: Condition) -> bool:
+    """Are its texts a beginning and one `*`? For such the reference finds the states that are there."""
+    return all(len(pieces := wildcard_pieces(text)) == 2 and not pieces[1] for text in condition.values)
+
+
+def _copies(before: int, leaf: int, ways: Sequence[int]) -> int:
+    """How many of `ways` that have the bit `leaf` have the same of the bits `before`, at most."""
+    return max(Counter(way & before for way in ways if way & leaf).values(), default=1)
 
 
 def _meeting(before: int, leaves: int, ways: Iterable[int]) -> set[int]:

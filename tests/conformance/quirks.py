@@ -11,6 +11,7 @@ from signalbox.patterns._complexity import MAX_COMPLEXITY
 from tests.conformance.reference import Answer
 
 # In text as `_escaped` gives it.
+_EMPTY_EXCLUSION = re.compile(r'"anything-but"\s*:\s*\{[^{}]*\[\s*\]')
 _HALF = re.compile(r"\\ud[89ab]..(?!\\ud[c-f])|(?<!\\ud[89ab]..)\\ud[c-f]")
 # What Unicode 14 to 16 made pairs: https://www.unicode.org/Public/UNIDATA/DerivedAge.txt
 _NEW_LETTERS = (
@@ -104,7 +105,15 @@ QUOTES = Quirk(
     " of them its hash set gives first.",
 )
 
+COPIES = Quirk(
+    "copies",
+    "Several wildcards in one list count once, however many alternatives of `$or` part behind their field.",
+    "The reference adds the list once for each of these alternatives, and shares a part of the states between copies"
+    " that depends on the order of its hash sets. A wildcard that is alone in its list is counted as there.",
+)
+
 ALL = (
+    COPIES,
     SHARED_CONDITIONS,
     SHARED_BRANCHES,
     TEXT_AFTER_END,
@@ -132,13 +141,15 @@ def of_check(pattern: str, faults: Sequence[PatternError], answer: Answer) -> Qu
         return TEXT_AFTER_END
     if reason.startswith(("Not JSON", "Number value length", "Document nesting")) and answer.refusal:
         return NOT_JSON
-    if reason == "Empty arrays are not allowed" and not answer.refusal:
-        return EMPTY_EXCLUSION
+    if reason == "Empty arrays are not allowed" and (not answer.refusal or _EMPTY_EXCLUSION.search(pattern)):
+        return EMPTY_EXCLUSION  # where it is refused, that is for another fault, which comes later
     too_complex = reason.startswith("Rule is too complex")
     if too_complex and not answer.refusal and answer.complexity > MAX_COMPLEXITY:
         return LIMITS
     if (too_complex or not (faults or answer.refusal)) and too_complex != (answer.complexity > MAX_COMPLEXITY):
-        return QUOTES if '\\"' in pattern else None
+        if '\\"' in pattern:
+            return QUOTES
+        return COPIES if not too_complex and '"$or"' in pattern else None
     if reason.startswith(("Event pattern contains more", "Size of rule")):
         return LIMITS
     if answer.reason.startswith("Cannot compare number : ") and not faults:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+import pytest
+
 from signalbox.patterns import check
 
 MOST = 10
@@ -84,3 +86,19 @@ def test_one_field_cannot_hide_the_complexity_of_another() -> None:
     texts = ["*" + "".join(chr(0x4E00 + n) for n in range(62)), *(f"{n:x}*" for n in range(200))]
     for name in ("a", "z"):
         assert check({"h": complex_, name: [{"anything-but": {"wildcard": texts}}]}), name
+
+
+@pytest.mark.parametrize(
+    ("wildcard", "most"), [("*b", 9), ("a*bc", 9), ("a*b*c", 4), ("*a*a", 3), ("*a*a*a", 1), ("a*", 50), ("*", 50)]
+)
+def test_a_wildcard_counts_once_for_each_alternative_that_parts_behind_its_field(wildcard: str, most: int) -> None:
+    def pattern(count: int, field: str = "c", **more: Any) -> dict[str, Any]:
+        return {field: [{"wildcard": wildcard}], "d": {"$or": [{f"k{n}": [1]} for n in range(count)]}, **more}
+
+    if most > 1:
+        assert check(pattern(most)) == []
+    if most < 50:
+        assert check(pattern(max(2, most + 1)))
+    # The alternatives part before it: fields are taken in their order; or another wildcard has parted them already.
+    assert check(pattern(50, "e")) == []
+    assert check(pattern(2, a=[{"wildcard": "x*y"}])) == []
