@@ -163,18 +163,18 @@ def of_check(pattern: str, faults: Sequence[PatternError], answer: Answer) -> Qu
 def _of_lists(pattern: str) -> Iterator[set[str]]:
     """For each list of wildcards in an `anything-but`, why we refuse its members one by one."""
     try:
-        waiting: list[Any] = [json.loads(pattern)]
+        # As pairs: of a field that is there twice the first list is refused, too.
+        waiting: list[Any] = [json.loads(pattern, object_pairs_hook=tuple)]
     except (ValueError, RecursionError):
         return
     while waiting:
         value = waiting.pop()
-        if isinstance(value, dict):
-            excluded = value.get("anything-but")
-            texts = excluded.get("wildcard") if isinstance(excluded, dict) else None
+        if isinstance(value, tuple) and len(value) == 2 and value[0] == "anything-but":
+            texts = dict(value[1]).get("wildcard") if isinstance(value[1], tuple) else None
             if isinstance(texts, list):
                 alone = [check(json.dumps({"a": [{"anything-but": {"wildcard": text}}]})) for text in texts]
                 yield {fault.reason for faults in alone for fault in faults[:1]}
-        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        waiting += value if isinstance(value, tuple | list) else ()
 
 
 def of_match(pattern: str, event: str, ours: bool, index: int, answer: Answer) -> Quirk | None:
