@@ -61,7 +61,8 @@ class Change:
         """The change as text, with the first few samples only."""
         more = len(self.samples) - SHOWN_SAMPLES
         said = [f"{self.route}: and {more} more samples"] if more > 0 else []
-        return [*self.all_lines()[: len(self.all_lines()) - max(0, more)], *said]
+        lines = self.all_lines()
+        return [*lines[: len(lines) - max(0, more)], *said]
 
     def as_dict(self) -> dict[str, Any]:
         """The change as JSON."""
@@ -119,13 +120,15 @@ def _event_changes(before: Event | None, after: Event | None, *, buses: bool) ->
             yield Change("added", new.id, (f"added, to {_targets(new.targets)}{_off(new)}",), samples)
         elif new is None and old is not None:
             yield Change("removed", old.id, (f"removed; it went to {_targets(old.targets)}",), samples)
-        elif old is not None and new is not None and before and after and (what := _what(before, old, after, new)):
-            yield Change("changed", new.id, tuple(what), samples, _patterns(before, old, after, new))
+        elif old is not None and new is not None and before and after:
+            patterns = _patterns(before, old, after, new)
+            if what := _what(old, new, patterns):
+                yield Change("changed", new.id, tuple(what), samples, patterns)
 
 
-def _what(before: Event, old: Route, after: Event, new: Route) -> list[str]:
+def _what(old: Route, new: Route, patterns: tuple[str, str] | None) -> list[str]:
     what: list[str] = []
-    if _patterns(before, old, after, new):
+    if patterns:
         what.append("the pattern changes")
     old_targets = {(target.kind, target.name): target for target in old.targets}
     new_targets = {(target.kind, target.name): target for target in new.targets}

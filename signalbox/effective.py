@@ -46,9 +46,6 @@ void        its edit is void by a recorded decision: what is declared is live
 orphaned    its edit cannot be live because its event is not declared
 """
 
-LIVE_EDITS: tuple[Outcome, ...] = ("kept", "settled", "conflict")
-"""Where an edit is live that the definitions do not say."""
-
 
 def config_hash(config: JsonObject | None) -> str:
     """The hash of a declared route's config (in `Route.config` form), ABSENT for None."""
@@ -242,3 +239,9 @@ def stored(event_id: str, store: StoreSnapshot) -> dict[str, EffectiveRoute]:
         decisions_from_item(store.decisions.get(event_id)),
         override_from_item(event_id, store.overrides.get(event_id)),
     )
+
+
+def live_edits(event_id: str, store: StoreSnapshot) -> dict[str, EffectiveRoute]:
+    """Those of `stored` whose edit is live and is not what the definitions say. Raises as `stored`."""
+    routes = stored(event_id, store)
+    return {name: each for name, each in routes.items() if each.outcome in ("kept", "settled", "conflict")}

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from signalbox.cli.stack import Stack, read_stack, stack_options
-from signalbox.effective import LIVE_EDITS, stored
+from signalbox.effective import live_edits
 from signalbox.names import physical
 from signalbox.reconcile.difference import owner
 from signalbox.runtime.text import printable
@@ -115,9 +115,8 @@ def made_at_run_time(store: StoreSnapshot) -> dict[str, Any]:
     the definitions by id. `restore` posts them."""
     edits: dict[str, dict[str, Any]] = {}
     for event_id in sorted(store.overrides):
-        routes = stored(event_id, store)
-        if live := {name: routes[name].config for name in routes if routes[name].outcome in LIVE_EDITS}:
-            edits[event_id] = live
+        if live := live_edits(event_id, store):
+            edits[event_id] = {name: each.config for name, each in live.items()}
     flows = {name: json.loads(item["Data"]) for name, item in store.flows.items() if is_of_api(item)}
     return {"edits": edits, "flows": flows}
 

@@ -12,7 +12,7 @@ from ruamel.yaml.scalarbool import ScalarBoolean
 
 from signalbox.canonical import same
 from signalbox.cli.stack import Stack, read_stack, stack_options
-from signalbox.effective import LIVE_EDITS, EffectiveRoute, stored
+from signalbox.effective import EffectiveRoute, live_edits
 from signalbox.store import StoreSnapshot, is_of_api
 
 INDENT = 2
@@ -55,7 +55,7 @@ def _pull(stack: Stack, store: StoreSnapshot, *, dry_run: bool) -> list[tuple[st
     written: list[tuple[str, str]] = []
     missing: list[str] = []
     for event_id in sorted(store.overrides):
-        edits = {name: each for name, each in stored(event_id, store).items() if each.outcome in LIVE_EDITS}
+        edits = live_edits(event_id, store)
         if not edits:
             continue
         file = stack.mappings / "events" / f"{event_id}.yaml"

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from signalbox.definitions.context import Stack
 from signalbox.definitions.places import Document, Path
-from signalbox.definitions.whole import Stack
 from signalbox.model import Json
 from signalbox.problems import Problem, did_you_mean
 

@@ -61,8 +61,9 @@ def settle(
     part of the plan. A route that was edited since the plan was made only gets the plan's targets besides its own: the
     engine goes on to take away what the plan does not have, and nothing might be left; the edit itself is the
     reconciler's. In the end the store is told for which items the rules are right, so that the next deploy knows that
-    this one did not die. Raises
-    RulesError when the bus cannot be listed, and StoreError.
+    this one did not die.
+
+    Raises RulesError when the bus cannot be listed, and StoreError.
     """
     snapshot = store.snapshot()
     if other := [item for item in items if item != _there(snapshot, item)]:

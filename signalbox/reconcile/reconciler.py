@@ -21,7 +21,7 @@ from signalbox.reconcile.machines import MachinePass, Note, Plant
 from signalbox.reconcile.ports import Clock, Machines, Metrics, Rules, Store
 from signalbox.reconcile.routes import Job, Outcome, Routes
 from signalbox.reconcile.wanted import Bus, WantedEvent, wanted
-from signalbox.store import ACTIVE, FREEZE, IN_STEP, SK, SYNC, StoreSnapshot, event_sync, sync_item
+from signalbox.store import ACTIVE, EVENT_SYNC, FREEZE, IN_STEP, SK, SYNC, StoreSnapshot, event_sync, sync_item
 
 ROUNDS = 5
 """How often a run starts over because the store changed meanwhile; after that, the next run goes on."""
@@ -242,8 +242,8 @@ class _Pass:
         return self._routes.foreign
 
     def _event_ids(self) -> set[str]:
-        prefix = "event#"
-        return {*self._events, *(sk.removeprefix(prefix) for sk in self._store.sync if sk.startswith(prefix))}
+        noted = (sk.removeprefix(EVENT_SYNC) for sk in self._store.sync if sk.startswith(EVENT_SYNC))
+        return {*self._events, *noted}
 
     @property
     def overtaken(self) -> bool:
