@@ -58,7 +58,9 @@ def dispatch(entry: Mapping[str, Any], view: Any = None) -> None:
     candidates = _rules_for(entry)
     matched = _compiled(tuple((rule["Arn"], rule["EventPattern"]) for rule in candidates)).match(event)
     rules = [rule for rule in candidates if rule["Arn"] in matched]
-    record("event", bus=entry["EventBusName"], rules=[rule["Name"] for rule in rules], event=event)
+    name = entry["EventBusName"]
+    arn = f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{name}"
+    record("event", bus=name, arn=arn, rules=[rule["Name"] for rule in rules], event=event)
     for rule in rules:
         for target in list(eventbridge._targets.get(_key(rule), ())):
             start(target, entry, rule, view)

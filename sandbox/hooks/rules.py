@@ -62,6 +62,7 @@ def install() -> None:
         "RemoveTargets": remove_targets,
         "ListTargetsByRule": list_targets,
         "DeleteEventBus": delete_bus,
+        "PutPermission": put_permission,
         "CreateArchive": create_archive,
         "DeleteArchive": delete_archive,
     }
@@ -286,6 +287,22 @@ def delete_bus(original: Call) -> Call:
         if _rules_of(name):
             raise Refused("ValidationException", f"Event bus {name} can't be deleted since it has rules.")
         return original({**data, "Name": name})
+
+    return call
+
+
+def put_permission(original: Call) -> Call:
+    """A bus's policy: a whole one, or a statement for an account, which AWS keeps by its ARN.
+    https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html"""
+
+    def call(data: dict[str, Any]) -> Answer:
+        _require_bus(data)
+        if policy := data.get("Policy"):
+            eventbridge._event_bus_policies[data["EventBusName"]] = json.loads(policy)
+            return json_response({})
+        if re.fullmatch(r"\d{12}", data.get("Principal", "")):
+            data = {**data, "Principal": {"AWS": f"arn:aws:iam::{data['Principal']}:root"}}
+        return original(data)
 
     return call
 

@@ -188,6 +188,17 @@ def _to_stream(delivery: Delivery, arn: Arn) -> None:
         raise _no_resource(delivery, body.decode(errors="replace"))
 
 
+def _to_delivery_stream(delivery: Delivery, arn: Arn) -> None:
+    from ministack.services import firehose
+
+    _role_allowed(delivery, delivery.target.get("RoleArn"), "firehose:PutRecord", delivery.arn)
+    data = base64.b64encode(delivery.text.encode()).decode()
+    record = {"DeliveryStreamName": arn.resource.split("/")[-1], "Record": {"Data": data}}
+    status, _, body = firehose._put_record(record)
+    if status >= 400:
+        raise _no_resource(delivery, body.decode(errors="replace"))
+
+
 def _to_api_destination(delivery: Delivery, arn: Arn) -> None:
     _role_allowed(delivery, delivery.target.get("RoleArn"), "events:InvokeApiDestination", delivery.arn)
     destination = eventbridge._api_destinations.get(arn.resource.split("/")[1])
@@ -216,6 +227,7 @@ _WAYS = {
     "event-bus": _to_bus,
     "states": _to_state_machine,
     "kinesis": _to_stream,
+    "firehose": _to_delivery_stream,
     "api-destination": _to_api_destination,
 }
 

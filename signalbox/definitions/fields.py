@@ -11,7 +11,11 @@ from signalbox.problems import Problem, did_you_mean
 _REFERENCES = ("$ref", "$dynamicRef")
 _COMBINED = ("allOf", "anyOf", "oneOf")
 _ONE = ("if", "then", "else", "items", "contains", "unevaluatedItems")
+_NAMES = ("properties", "required")
 _OF_EVENTS = ("source", "detail-type", "account", "region", "resources")
+_AROUND = ("version", "id", "time", *_OF_EVENTS, "replay-name")
+"""The fields of an event beside its detail: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html"""
+_KEY = re.compile(r"\.([^.\[]+)")
 _VIEWS = 500
 """Schemas looked at for one field: enough for real ones, a bound for made-up ones."""
 
@@ -35,8 +39,9 @@ class Fields:
         return any(key in view and _referred(self._root, view[key]) is None for key in _REFERENCES)
 
     def names(self) -> list[str]:
-        """The fields that are named."""
-        return list(dict.fromkeys(name for view in self._views for name in view.get("properties", ())))
+        """The fields that are named, with a schema of their own or only as required."""
+        named = (name for view in self._views for key in _NAMES for name in view.get(key, ()))
+        return list(dict.fromkeys(named))
 
     def field(self, name: str) -> "Fields | None":
         """The schemas of the field `name`; None where the schemas name fields and this one is not among them."""
@@ -54,6 +59,7 @@ class Fields:
                 found.append(more)
             elif more is True:
                 open_ = True
+            open_ = open_ or name in view.get("required", ())
         if found or open_:
             return Fields(self._root, found)
         return None
@@ -75,6 +81,29 @@ def check_fields(document: Document, schema: Mapping[str, Json]) -> Iterator[Pro
         )
         return
     yield from _check(document, pattern, fields, ())
+
+
+def check_path(document: Document, place: Path, path: str, schema: Mapping[str, Json]) -> Iterator[Problem]:
+    """A warning where `path`, the JSON path at `place` of `document`, leads to what events with this schema of their
+    detail do not have."""
+    around = {"properties": {**dict.fromkeys(_AROUND, True), "detail": schema}}
+    known = Fields(schema, [around])
+    for name in _KEY.findall(path):
+        if name == "*":
+            return
+        inner = known.field(name)
+        if inner is None:
+            yield document.problem(
+                "input-field",
+                f"the event has no field {name!r}: does the path mean another one?",
+                place,
+                got=path,
+                allowed=", ".join(known.names()[:20]),
+                fix=did_you_mean(name, known.names()),
+                severity="warning",
+            )
+            return
+        known = inner
 
 
 def _is_whole(pattern: Mapping[str, Json], fields: Fields) -> bool:

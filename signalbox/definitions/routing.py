@@ -8,7 +8,7 @@ from typing import Any
 
 from signalbox import classic
 from signalbox.canonical import canonical
-from signalbox.definitions.fields import check_fields
+from signalbox.definitions.fields import check_fields, check_path
 from signalbox.definitions.matchers import changed_numbers, check_pattern
 from signalbox.definitions.meta import Found, by_part, form_problems, shown, well_formed
 from signalbox.definitions.places import Document, Path
@@ -132,6 +132,9 @@ def _target_problems(
             )
         else:
             yield from check_transformer(document.part("input"))
+            for name, path in config["input"].get("paths", {}).items():
+                if is_json_path(path):
+                    yield from check_path(document, ("input", "paths", name), path, event.schema)
             if kind == "log-group":
                 yield from _log_template_problems(document)
     entry = registry.entries.get(target.name)
@@ -163,6 +166,8 @@ def _target_problems(
                 got=target.partition_key,
                 allowed="$.detail.field",
             )
+        else:
+            yield from check_path(document, ("partition-key",), target.partition_key, event.schema)
 
 
 def _log_template_problems(document: Document) -> Iterator[Problem]:

@@ -354,6 +354,20 @@ def test_a_bus_gets_the_event_by_the_role_of_the_target(park: Park) -> None:
     assert [(each["bus"], each["rules"]) for each in seen] == [(BUS, ["r"]), ("other", ["all"])]
 
 
+def test_a_bus_of_another_account_gets_the_event_only_by_its_own_policy_too(park: Park) -> None:
+    account = "111122223333"
+    there = park.emulator.client("events", aws_access_key_id=account, aws_secret_access_key="any")
+    there.create_event_bus(Name="theirs")
+    theirs = f"arn:aws:events:{REGION}:{account}:event-bus/theirs"
+    statement = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": theirs}
+    park.target(theirs, RoleArn=role(park.emulator, "abroad", "events.amazonaws.com", statement))
+    assert park.status_of(park.send()) == "lost"
+    there.put_permission(EventBusName="theirs", Action="events:PutEvents", Principal=ACCOUNT, StatementId="us")
+    event = park.send()
+    assert park.status_of(event) == "delivered"
+    assert [each["event"]["id"] for each in park.records("event") if each["arn"] == theirs] == [event]
+
+
 def test_an_event_of_aws_keeps_its_account_region_time_and_id(park: Park) -> None:
     url, arn = park.queue("inbox")
     park.events.put_rule(Name="r", EventBusName=BUS, EventPattern='{"source":["aws.ec2"],"account":["123456789012"]}')
@@ -728,6 +742,21 @@ def test_a_stream_gets_the_event_under_its_partition_key(park: Park) -> None:
     start = streams.get_shard_iterator(StreamName="rides", ShardId=shard, ShardIteratorType=kind)["ShardIterator"]
     (found,) = streams.get_records(ShardIterator=start)["Records"]
     assert (found["PartitionKey"], json.loads(found["Data"])["id"]) == ("7", event)
+
+
+def test_a_firehose_stream_gets_the_event_by_the_role_of_the_target(park: Park) -> None:
+    s3, firehose = park.emulator.client("s3"), park.emulator.client("firehose")
+    s3.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": REGION})
+    bucket = {"BucketARN": "arn:aws:s3:::kept", "RoleARN": role(park.emulator, "keeper", "firehose.amazonaws.com")}
+    made = firehose.create_delivery_stream(DeliveryStreamName="kept", ExtendedS3DestinationConfiguration=bucket)
+    park.target(made["DeliveryStreamARN"], RoleArn=role(park.emulator, "idle", "events.amazonaws.com"))
+    assert park.status_of(park.send()) == "lost"
+    allowed = {"Effect": "Allow", "Action": "firehose:PutRecord", "Resource": made["DeliveryStreamARN"]}
+    park.target(made["DeliveryStreamARN"], RoleArn=role(park.emulator, "filler", "events.amazonaws.com", allowed))
+    event = park.send()
+    assert park.status_of(event) == "delivered"
+    (found,) = s3.list_objects_v2(Bucket="kept")["Contents"]
+    assert json.loads(s3.get_object(Bucket="kept", Key=found["Key"])["Body"].read())["id"] == event
 
 
 def test_an_api_destination_is_called_with_its_key_and_tried_again_while_it_is_busy(park: Park) -> None:
