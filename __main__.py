@@ -24,7 +24,7 @@ from components.rule_sync import RuleSync, RuleSyncArgs
 from components.settings import read_settings
 from components.settle import begin_deploy, restore_rules, settle_rules
 from components.triggers import Triggers, topics_of
-from signalbox.classic import DEFAULT_BUS, ROUTER, feed_name, feeds
+from signalbox.classic import DEFAULT_BUS, ROUTER, feeds
 
 ROOT = Path(__file__).parent
 FUNCTIONS = ROOT / "functions"
@@ -51,7 +51,7 @@ bus = Bus(
         archive_days=settings.archive_days,
         router_timeout=functions[ROUTER].timeout,
         foreign_rules=(
-            *(scope.foreign_rule_arn(each, feed_name(scope.name, each)) for each in foreign),
+            *(scope.feeds_arns if foreign else ()),
             scope.foreign_rule_arn(DEFAULT_BUS, silent_ends_rule(scope)),
         ),
         topics=topics_of(functions.values(), topics),
@@ -114,7 +114,7 @@ router = Router(
 addresses = {**destinations.addresses, ROUTER: Address(router.arn, after=(router.permission,))}
 registry = Registry("registry", RegistryArgs(definitions, store.table, addresses, processors.arns))
 if foreign:
-    Feeds("feeds", FeedsArgs(scope.name, foreign, bus.bus, bus.undelivered.arn))
+    Feeds("feeds", FeedsArgs(scope, foreign, bus.bus, bus.undelivered.arn))
 decided = [*plan.decisions, *(each.decision for each in plan.events.values() if each.decision)]
 decisions = Decisions("decisions", DecisionsArgs(store.table, decided)).by_event if decided else {}
 routes = [

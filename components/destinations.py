@@ -148,7 +148,7 @@ class Destinations(Component):
         role = aws.iam.Role(
             f"{self.name}-{destination.name}-role",
             name=physical_names.target_role(self._scope.name, destination.name),
-            assume_role_policy=assumed_by(EVENTS),
+            assume_role_policy=assumed_by(EVENTS, self._scope.rules_arn),
             opts=self.child(),
         )
         policy = aws.iam.RolePolicy(

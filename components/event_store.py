@@ -7,6 +7,7 @@ import pulumi_aws as aws
 
 from components.component import Component
 from components.scope import Scope
+from signalbox.names import STATE, table
 from signalbox.store import PK, SK, TTL
 
 
@@ -28,13 +29,13 @@ class EventStore(Component):
         super().__init__(name, opts)
         self.table = self._table(
             "table",
-            args.scope.physical("store", 255),
+            args.scope.store_table,
             stream_enabled=True,
             stream_view_type="NEW_AND_OLD_IMAGES",
             deletion_protection_enabled=args.deletion_protection,
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
         )
-        self.state = self._table("state", args.scope.physical("state", 255))
+        self.state = self._table("state", table(args.scope.name, STATE))
         self.register_outputs({"table": self.table.name, "state": self.state.name})
 
     def _table(self, part: str, physical_name: str, **rest: object) -> aws.dynamodb.Table:

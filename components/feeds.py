@@ -9,6 +9,7 @@ import pulumi_aws as aws
 from components.component import Component
 from components.destinations import EVENTS
 from components.policy import allow, assumed_by, document
+from components.scope import Scope
 from signalbox.classic import ROLE_ACTIONS, feed_name
 from signalbox.physical_names import feed_role
 
@@ -17,7 +18,7 @@ from signalbox.physical_names import feed_role
 class FeedsArgs:
     """`feeds` are canonical patterns by the name of a foreign bus, as `classic.feeds` gives them."""
 
-    stack: str
+    scope: Scope
     feeds: Mapping[str, str]
     bus: aws.cloudwatch.EventBus
     undelivered: pulumi.Input[str]
@@ -29,7 +30,10 @@ class Feeds(Component):
     def __init__(self, name: str, args: FeedsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         role = aws.iam.Role(
-            f"{name}-role", name=feed_role(args.stack), assume_role_policy=assumed_by(EVENTS), opts=self.child()
+            f"{name}-role",
+            name=feed_role(args.scope.name),
+            assume_role_policy=assumed_by(EVENTS, args.scope.feeds_arns),
+            opts=self.child(),
         )
         permission = aws.iam.RolePolicy(
             f"{name}-role-policy",
@@ -39,7 +43,7 @@ class Feeds(Component):
             opts=self.child(),
         )
         for foreign_bus, pattern in args.feeds.items():
-            rule_name = feed_name(args.stack, foreign_bus)
+            rule_name = feed_name(args.scope.name, foreign_bus)
             rule = aws.cloudwatch.EventRule(
                 f"{name}-{foreign_bus}",
                 name=rule_name,

@@ -120,7 +120,7 @@ def read_plan(definitions: Definitions, settings: Settings, scope: Scope) -> Pla
         made = plan(definitions.events, store, settings.conflicts, targets=targets, rules_quota=settings.rules_quota)
     except (KeyError, TypeError, ValueError) as error:
         raise pulumi.RunError(
-            f"the event store {scope.physical('store', 255)} holds an item that Signalbox did not write: {error!r}; "
+            f"the event store {scope.store_table} holds an item that Signalbox did not write: {error!r}; "
             "fix: put the item right, or restore the table (docs/operations.md)"
         ) from error
     for note in made.notes:
@@ -167,7 +167,7 @@ def _read_live(settings: Settings, scope: Scope) -> tuple[StoreSnapshot, list[Li
         return StoreSnapshot(), []
     session = session_for(scope)
     try:
-        store = read_store(session.client("dynamodb"), scope.physical("store", 255))
+        store = read_store(session.client("dynamodb"), scope.store_table)
         return store, list(rules_on_bus(session.client("events"), scope.name))
     except (StoreError, RulesError) as error:
         raise pulumi.RunError(str(error)) from error

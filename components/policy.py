@@ -30,14 +30,14 @@ def allow(
     return statement
 
 
-def from_source(arn: pulumi.Input[str]) -> dict[str, Any]:
-    """The condition that a service acts for a resource of ours: `arn`, which may hold wildcards."""
+def from_source(arn: pulumi.Input[str] | Sequence[str]) -> dict[str, Any]:
+    """The condition that a service acts for a resource of ours: `arn`, or one of several; they may hold wildcards."""
     return {"ArnLike": {"aws:SourceArn": arn}}
 
 
-def assumed_by(service: str, source: str | None = None) -> pulumi.Output[str]:
-    """The trust policy of a role that an AWS service assumes; with `source` (an ARN, which may hold wildcards) only for
-    that resource."""
+def assumed_by(service: str, source: str | Sequence[str] = ()) -> pulumi.Output[str]:
+    """The trust policy of a role that an AWS service assumes; with `source` (ARNs, which may hold wildcards) only for
+    such a resource."""
     condition = {"Condition": from_source(source)} if source else {}
     return document({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}, **condition})
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from signalbox import physical_names
-from signalbox.classic import DEFAULT_BUS
-from signalbox.names import physical
+from signalbox.classic import DEFAULT_BUS, feed_name
+from signalbox.names import STORE, physical, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,11 @@ class Scope:
         """The physical name of a resource of this stack."""
         return physical(self.name, part, limit)
 
+    @property
+    def store_table(self) -> str:
+        """The name of the event store's table."""
+        return table(self.name, STORE)
+
     def arn(self, service: str, resource: str) -> str:
         """The ARN of `resource` of this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
@@ -32,6 +37,12 @@ class Scope:
     def foreign_rule_arn(self, bus: str, rule: str) -> str:
         """The ARN of a rule on another bus of this account, by the bus's name."""
         return self.arn("events", f"rule/{rule}" if bus == DEFAULT_BUS else f"rule/{bus}/{rule}")
+
+    @property
+    def feeds_arns(self) -> list[str]:
+        """Every feed rule of the stack, on whichever bus: on the default bus a rule's ARN does not name the bus."""
+        rule = feed_name(self.name, None)
+        return [self.foreign_rule_arn(bus, rule) for bus in (DEFAULT_BUS, "*")]
 
     def function_arn(self, function: str) -> str:
         """The ARN of one of our functions, by its folder's name."""

@@ -77,7 +77,7 @@ def settle_rules(
 
 
 def _store(session: Any, scope: Scope) -> DynamoStore:
-    return DynamoStore(session.client("dynamodb"), scope.physical("store", 255))
+    return DynamoStore(session.client("dynamodb"), scope.store_table)
 
 
 def _rules(client: Any, scope: Scope) -> EventBridgeRules:

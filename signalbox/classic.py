@@ -147,6 +147,19 @@ def rules_on_bus(routes: int) -> int:
     return routes + 1
 
 
+def too_many_rules(routes: int, quota: int) -> Problem | None:
+    """Why a bus that may have `quota` rules cannot have these routes, if so."""
+    if rules_on_bus(routes) <= quota:
+        return None
+    return Problem(
+        code="rules-quota",
+        what="there are more rules than the bus may have",
+        got=f"{routes} routes and the archive's rule: {rules_on_bus(routes)}",
+        allowed=f"{quota} rules on a bus",
+        fix="remove routes, or have the quota raised and say so in `signalbox:rules-quota`",
+    )
+
+
 def router_template(event: Event, route: Route, targets: list[dict[str, str]]) -> str:
     """The input template that hands the Router all it must know, so that it reads no store for a valid event.
 
@@ -219,9 +232,9 @@ def of_aws(source: Json) -> bool:
 _AWS = "aws."
 
 
-def feed_name(stack: str, foreign_bus: str) -> str:
-    """The name of the feed rule on a foreign bus: `<stack>.feed.<hash of the bus's name>`."""
-    return f"{stack}.feed.{digest(foreign_bus, 8)}"
+def feed_name(stack: str, foreign_bus: str | None) -> str:
+    """The name of the feed rule on a foreign bus: `<stack>.feed.<hash of the bus's name>`; None: of all, as `…*`."""
+    return f"{stack}.feed.{'*' if foreign_bus is None else digest(foreign_bus, 8)}"
 
 
 def schema_hash(schema: Json) -> str:

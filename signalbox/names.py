@@ -4,6 +4,10 @@ import hashlib
 
 RULE_NAME_LIMIT = 64
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html#eventbridge-PutRule-request-Name
+TABLE_NAME_LIMIT = 255
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+STORE = "store"
+STATE = "state"
 
 
 def bounded(name: str, limit: int) -> str:
@@ -21,3 +25,8 @@ def rule_name(event_id: str, route: str) -> str:
 def physical(stack: str, part: str, limit: int = RULE_NAME_LIMIT) -> str:
     """The physical name `<stack>-<part>` of a resource that the program makes."""
     return bounded(f"{stack}-{part}", limit)
+
+
+def table(stack: str, part: str) -> str:
+    """The name of a table: STORE (definitions, overrides, outcomes) or STATE (what functions and flows remember)."""
+    return physical(stack, part, TABLE_NAME_LIMIT)

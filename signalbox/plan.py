@@ -6,10 +6,10 @@ an up does with it beside the engine `signalbox.reconcile.deploy`.
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from signalbox.canonical import digest, same
-from signalbox.classic import RULES_PER_BUS, rules_on_bus, too_many_at_once
+from signalbox.classic import RULES_PER_BUS, too_many_at_once, too_many_rules
 from signalbox.conflicts import Note, Policy, decide
 from signalbox.effective import (
     decisions_from_item,
@@ -185,18 +185,8 @@ def _steps(event: Event, before: Mapping[str, JsonObject], after: Mapping[str, R
 
 
 def _quota(plans: Mapping[str, EventPlan], quota: int) -> list[Problem]:
-    count = sum(len(each.routes) for each in plans.values())
-    if rules_on_bus(count) <= quota:
-        return []
-    return [
-        Problem(
-            code="rules-quota",
-            what="definitions and run-time edits together make more rules than the bus holds",
-            got=f"{count} routes and the archive's rule: {rules_on_bus(count)}",
-            allowed=f"{quota} rules on a bus",
-            fix="take routes away, or have the quota raised and set signalbox:rules-quota",
-        )
-    ]
+    problem = too_many_rules(sum(len(each.routes) for each in plans.values()), quota)
+    return [replace(problem, what=f"with the run-time edits {problem.what}")] if problem else []
 
 
 def _stack_notes(store: StoreSnapshot) -> list[Note]:

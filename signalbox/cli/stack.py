@@ -9,7 +9,7 @@ import click
 import yaml
 
 from signalbox.classic import RULES_PER_BUS
-from signalbox.names import physical
+from signalbox.names import STORE, table
 
 if TYPE_CHECKING:
     from signalbox.flows import Names
@@ -48,7 +48,7 @@ class Stack:
     @property
     def store(self) -> str:
         """The event store's table."""
-        return physical(self.name, "store", 255)
+        return table(self.name, STORE)
 
     def names(self, session: Any) -> "Names":
         """How things are called where `session`, a boto3 session, leads; the URL of the queue `undelivered` is empty

@@ -6,22 +6,25 @@ from collections.abc import Iterator
 from signalbox.definitions.context import Stack
 from signalbox.definitions.places import Document, Path
 from signalbox.model import Json
+from signalbox.names import STATE, STORE, table
+from signalbox.physical_names import RETRY, UNDELIVERED, flow_logs, flow_role, queue
 from signalbox.problems import Problem, did_you_mean
 
+_NAME = "${name}"
 _HERE = "${region}:${account}"
 _STAND_FOR = {
-    "bus.name": "${name}",
-    "bus.arn": f"arn:${{partition}}:events:{_HERE}:event-bus/${{name}}",
-    "store.name": "${name}-store",
-    "store.arn": f"arn:${{partition}}:dynamodb:{_HERE}:table/${{name}}-store",
-    "state.name": "${name}-state",
-    "state.arn": f"arn:${{partition}}:dynamodb:{_HERE}:table/${{name}}-state",
-    "undelivered.url": "https://sqs.${region}.amazonaws.com/${account}/${name}-undelivered",
-    "undelivered.arn": f"arn:${{partition}}:sqs:{_HERE}:${{name}}-undelivered",
-    "retry.url": "https://sqs.${region}.amazonaws.com/${account}/${name}-retry",
-    "retry.arn": f"arn:${{partition}}:sqs:{_HERE}:${{name}}-retry",
-    "flows.role": "arn:${partition}:iam::${account}:role/${name}-flows",
-    "flows.logs": f"arn:${{partition}}:logs:{_HERE}:log-group:/aws/vendedlogs/states/${{name}}-flows:*",
+    "bus.name": _NAME,
+    "bus.arn": f"arn:${{partition}}:events:{_HERE}:event-bus/{_NAME}",
+    "store.name": table(_NAME, STORE),
+    "store.arn": f"arn:${{partition}}:dynamodb:{_HERE}:table/{table(_NAME, STORE)}",
+    "state.name": table(_NAME, STATE),
+    "state.arn": f"arn:${{partition}}:dynamodb:{_HERE}:table/{table(_NAME, STATE)}",
+    "undelivered.url": f"https://sqs.${{region}}.amazonaws.com/${{account}}/{queue(_NAME, UNDELIVERED)}",
+    "undelivered.arn": f"arn:${{partition}}:sqs:{_HERE}:{queue(_NAME, UNDELIVERED)}",
+    "retry.url": f"https://sqs.${{region}}.amazonaws.com/${{account}}/{queue(_NAME, RETRY)}",
+    "retry.arn": f"arn:${{partition}}:sqs:{_HERE}:{queue(_NAME, RETRY)}",
+    "flows.role": f"arn:${{partition}}:iam::${{account}}:role/{flow_role(_NAME)}",
+    "flows.logs": f"arn:${{partition}}:logs:{_HERE}:log-group:{flow_logs(_NAME)}:*",
 }
 """As the program names its resources: to know how long texts get before any of them exists."""
 PLACEHOLDERS = ("name", "region", "account", "partition", *_STAND_FOR)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from signalbox import classic, store
 from signalbox.canonical import canonical
@@ -144,16 +145,8 @@ def _rule_name_problems(definitions: Definitions, sources: Sources) -> Iterator[
 
 def _bus_limits(definitions: Definitions, sources: Sources, stack: Stack) -> Iterator[Problem]:
     routes = definitions.routes()
-    rules = classic.rules_on_bus(len(routes))
-    if rules > stack.rules_quota:
-        yield Problem(
-            code="rules-quota",
-            what="there are more rules than the bus may have",
-            got=f"{len(routes)} routes and the archive's rule: {rules}",
-            allowed=f"{stack.rules_quota} rules on a bus",
-            fix="remove routes, or have the quota raised and say so in `signalbox:rules-quota`",
-            file=sources.root,
-        )
+    if problem := classic.too_many_rules(len(routes), stack.rules_quota):
+        yield replace(problem, file=sources.root)
     wildcards = [
         route for route in routes if uses_wildcard(classic.pattern_of(definitions.events[route.event_id], route))
     ]

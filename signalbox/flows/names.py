@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from signalbox.names import physical
+from signalbox.names import STATE, physical, table
 
 STATE_MACHINE_NAME_LIMIT = 80
 FUNCTION_NAME_LIMIT = 64
@@ -34,7 +34,7 @@ class Names:
     @property
     def state(self) -> str:
         """The name of the table `state`."""
-        return f"{self.stack}-state"
+        return table(self.stack, STATE)
 
     @property
     def state_arn(self) -> str:

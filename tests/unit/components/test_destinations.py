@@ -63,7 +63,9 @@ def test_kinds_that_need_a_role_get_one_that_reaches_only_them(kind, actions):
     found = declared(Destination("there", kind, arn="arn:aws:x:::there"))
     (statement,) = policy(found.the("RolePolicy"))
     assert statement == {"Effect": "Allow", "Action": actions, "Resource": ["arn:aws:x:::there"]}
-    assert "events.amazonaws.com" in found.the("Role").inputs["assumeRolePolicy"]
+    (trust,) = policy(found.the("Role"), "assumeRolePolicy")
+    assert trust["Principal"] == {"Service": "events.amazonaws.com"}
+    assert trust["Condition"] == {"ArnLike": {"aws:SourceArn": RULES}}
 
 
 def test_a_role_that_is_given_is_used():
