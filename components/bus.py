@@ -14,8 +14,6 @@ from signalbox import physical_names
 from signalbox.canonical import canonical
 from signalbox.runtime.queues import MESSAGE_BYTES
 
-ARCHIVE_NAME_LIMIT = 48
-# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateArchive.html
 FOURTEEN_DAYS = 14 * 86_400
 # The longest that SQS keeps a message: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html
 RECEIVES = 5
@@ -45,7 +43,7 @@ class Bus(Component):
         self.bus = aws.cloudwatch.EventBus(f"{name}-bus", name=scope.name, opts=self.child())
         self.archive = aws.cloudwatch.EventArchive(
             f"{name}-archive",
-            name=scope.physical("archive", ARCHIVE_NAME_LIMIT),
+            name=physical_names.archive(scope.name),
             event_source_arn=self.bus.arn,
             retention_days=args.archive_days,
             opts=self.child(),

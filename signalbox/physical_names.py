@@ -14,6 +14,8 @@ from signalbox.names import physical
 UNDELIVERED = "undelivered"
 RETRY = "retry"
 _FIFO = ".fifo"
+_ARCHIVE_NAME_LIMIT = 48
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateArchive.html
 # https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
 _TOPIC_NAME_LIMIT = 256
 _LOG_GROUP_PART_LIMIT = 400
@@ -21,6 +23,11 @@ _LOG_GROUP_PART_LIMIT = 400
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html"""
 _IGNORE_CASE = ("role",)
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html: "Names are not distinguished by case."
+
+
+def archive(stack: str) -> str:
+    """The name of the bus's archive."""
+    return physical(stack, "archive", _ARCHIVE_NAME_LIMIT)
 
 
 def queue(stack: str, part: str, *, fifo: bool = False) -> str:

@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sync": ("signalbox.cli.control:sync", "Reconcile now."),
     "freeze": ("signalbox.cli.control:freeze", "Stop the reconciler, for an incident."),
     "thaw": ("signalbox.cli.control:thaw", "Let the reconciler work again."),
+    "redrive": ("signalbox.cli.redrive:redrive", "What lies in `undelivered`, and sending it again."),
+    "replay": ("signalbox.cli.replay:replay", "Events of the archive once more, to one route."),
     "release": ("signalbox.cli.control:release", "Take our rules off the bus, before a destroy."),
     "flow": ("signalbox.cli.flow:flow", "See what flows become, and run them for an event."),
 }

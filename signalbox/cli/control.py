@@ -3,14 +3,13 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from signalbox.cli.stack import Stack, read_stack, stack_options
+from signalbox.cli.stack import Stack, read_stack, stack_options, talking
 from signalbox.effective import live_edits
 from signalbox.names import physical
 from signalbox.reconcile.difference import owner
@@ -31,7 +30,7 @@ RELEASE_SECONDS = 60
 @click.option("--json", "as_json", is_flag=True, help="Print the reconciler's report as it is.")
 def sync(stack_name: str | None, config_file: Path | None, as_json: bool) -> None:
     """Reconcile now: make rules and state machines what the store says, without waiting for the schedule."""
-    with _talking():
+    with talking():
         report = _reconcile(read_stack(stack_name, config_file))
     if as_json:
         click.echo(json.dumps(report, indent=2, ensure_ascii=False))
@@ -52,7 +51,7 @@ _TROUBLE = ("out_of_step", "errors", "flows_out_of_step", "machines_error")
 def freeze(stack_name: str | None, config_file: Path | None, why: str) -> None:
     """Stop the reconciler, for an incident: run-time edits are stored, and no rule is written until `thaw`."""
     stack = read_stack(stack_name, config_file)
-    with _talking():
+    with talking():
         there = _store(stack).get(CONTROL, FREEZE)
         if there is None:
             _store(stack).put(control_item(FREEZE, at=_now(), by=_caller(stack), why=why))
@@ -67,7 +66,7 @@ def freeze(stack_name: str | None, config_file: Path | None, why: str) -> None:
 def thaw(stack_name: str | None, config_file: Path | None) -> None:
     """Let the reconciler work again after `freeze` or `release`, and reconcile now."""
     stack = read_stack(stack_name, config_file)
-    with _talking():
+    with talking():
         store = _store(stack)
         for word in (FREEZE, RELEASE):
             store.delete(CONTROL, word)
@@ -93,7 +92,7 @@ def release(stack_name: str | None, config_file: Path | None, save: Path | None)
     from signalbox.aws.store import read_store
 
     stack = read_stack(stack_name, config_file)
-    with _talking():
+    with talking():
         store = _store(stack)
         _refuse_protected(stack)
         if store.get(CONTROL, FREEZE) is not None:
@@ -220,17 +219,3 @@ def _caller(stack: Stack) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@contextmanager
-def _talking() -> Iterator[None]:
-    """AWS's errors as a line for people."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from signalbox.reconcile.ports import RulesError
-    from signalbox.store import StoreError
-
-    try:
-        yield
-    except (BotoCoreError, ClientError, RulesError, StoreError) as error:
-        raise click.ClickException(str(error)) from error

@@ -1,6 +1,7 @@
 """Which stack a command is about: what Pulumi.yaml and the stack's own file say, without running Pulumi."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,21 @@ class Stack:
                 "no AWS region; fix: pulumi config set aws:region <region>, or set AWS_DEFAULT_REGION"
             )
         return session
+
+
+@contextmanager
+def talking() -> Iterator[None]:
+    """AWS's errors as a line for people: inside, they become click.ClickException."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from signalbox.reconcile.ports import CallError as RuleCallError
+    from signalbox.runtime.errors import CallError
+    from signalbox.store import StoreError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError, RuleCallError, CallError, StoreError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:

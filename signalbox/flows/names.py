@@ -31,6 +31,14 @@ class Names:
         """The ARN of the bus."""
         return self._arn("events", f"event-bus/{self.bus}")
 
+    def rule_arn(self, rule: str) -> str:
+        """The ARN of the rule `rule` on the bus."""
+        return self._arn("events", f"rule/{self.bus}/{rule}")
+
+    def archive_arn(self, archive: str) -> str:
+        """The ARN of an archive of the bus."""
+        return self._arn("events", f"archive/{archive}")
+
     @property
     def state(self) -> str:
         """The name of the table `state`."""

@@ -8,8 +8,11 @@ out.
 """
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +35,7 @@ from signalbox.definitions.arns import Arn, read_arn
 from signalbox.model import TARGET_KINDS, Definitions
 from signalbox.names import rule_name
 from signalbox.physical_names import created
+from signalbox.redrive import DIRECT
 from signalbox.samples import sample_event
 
 HERE = ROOT / "tests" / "real_rules"
@@ -180,6 +184,8 @@ def _document(statement: Mapping[str, Any]) -> str:
 class Sent:
     """All samples and strangers, each sent once, and what came of them."""
 
+    sandbox: Sandbox
+    endpoint: Endpoint
     definitions: Definitions
     samples: Mapping[str, tuple[str, tuple[str, ...], Event]]
     """By the event's id: its id in the definitions, the routes that the sample says, the event itself."""
@@ -237,7 +243,8 @@ def _send(sandbox: Sandbox, definitions: Definitions, endpoint: Endpoint) -> Sen
         strangers[emulator.emit(stranger, bus=stranger["bus"])] = stranger["fed"]
     assert wait_until_quiet(emulator)
     received = read(emulator)
-    return Sent(definitions, samples, strangers, received, _by_target(emulator, definitions, received, endpoint))
+    by_target = _by_target(emulator, definitions, received, endpoint)
+    return Sent(sandbox, endpoint, definitions, samples, strangers, received, by_target)
 
 
 def _by_target(
@@ -379,3 +386,62 @@ def test_nothing_is_lost_on_the_way(sent: Sent):
     assert sent.received.queues.get(f"{BUS}-undelivered", []) == []
     assert {each["status"] for each in sent.received.of("delivery")} == {"delivered", "recorded"}
     assert (sent.received.of("lost"), sent.received.of("denied")) == ([], [])
+
+
+def test_redriven_each_target_receives_what_eventbridge_had_given_it(sent: Sent, expected: Any):
+    """As if every delivery had failed: a dead letter for each, and each target has everything a second time."""
+    emulator, definitions = sent.sandbox.emulator, sent.definitions
+    sqs = emulator.client("sqs")
+    queue = sqs.get_queue_url(QueueName=f"{BUS}-undelivered")["QueueUrl"]
+    addresses = emulator.client("events")
+    deliveries = sent.received.of("delivery", bus=BUS)
+    # PutEvents to a bus of another account is not in the emulator.
+    abroad = {each["target"] for each in deliveries if read_arn(each["arn"]).account != ACCOUNT}
+    lost = [each for each in deliveries if each["target"] not in abroad]
+    for delivery in lost:
+        rule = addresses.describe_rule(Name=delivery["rule"], EventBusName=BUS)["Arn"]
+        attributes = {"RULE_ARN": rule, "TARGET_ARN": delivery["arn"], "ERROR_CODE": "NO_PERMISSIONS"}
+        sqs.send_message(
+            QueueUrl=queue,
+            MessageBody=json.dumps(sent.samples[delivery["event"]][2]),
+            MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
+        )
+    done = subprocess.run(
+        [sys.executable, "-m", "signalbox", "redrive", "--send", "--json"],
+        cwd=sent.sandbox.project,
+        env={**os.environ, **sent.sandbox.environment(), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = json.loads(done.stdout)["messages"]
+    assert len(told) == len(lost)
+    stays = Counter(each["stays"].partition(":")[0] for each in told if each["stays"])
+    only_by_eventbridge = Counter(
+        f"{definitions.destinations[each['target']].kind} {each['target']}"
+        for each in lost
+        if not _can_be_reached(each["arn"])
+    )
+    assert stays == only_by_eventbridge
+    assert wait_until_quiet(emulator, 120)
+    received = read(emulator)
+    assert len(received.queues[f"{BUS}-undelivered"]) == sum(stays.values())
+    again = _by_target(emulator, definitions, received, sent.endpoint)
+    for name, messages in sent.by_target.items():
+        destination = definitions.destinations.get(name)
+        if destination is None or (f"{destination.kind} {name}" not in stays and name not in abroad):
+            messages = [*messages, *messages]
+        if destination is not None and destination.kind == "bus":
+            # A new event of the same content: nobody but EventBridge gives an event its id.
+            assert [each["detail"] for each in again[name]] == [each["detail"] for each in messages]
+        elif destination is not None and destination.fifo:
+            # Two messages of one text are one.
+            assert {*in_order(again[name])} == {*in_order(messages)}
+        else:
+            assert in_order(again[name]) == in_order(messages), name
+
+
+def _can_be_reached(arn: str) -> bool:
+    """By others than EventBridge?"""
+    there = read_arn(arn)
+    return there.service in DIRECT or there.resource.startswith("event-bus/")

@@ -1,0 +1,173 @@
+"""`redrive`: what lies in `undelivered`, and sending it again to just what has missed it."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from signalbox.cli.console import Progress, counted, show_table
+from signalbox.cli.stack import Stack, read_stack, stack_options, talking
+from signalbox.physical_names import RETRY, UNDELIVERED, queue
+from signalbox.redrive import LiveRoutes, Missed, Sending, StaysError, read_message
+from signalbox.runtime.errors import CallError
+from signalbox.runtime.text import printable
+
+if TYPE_CHECKING:
+    from signalbox.aws.sending import Sender
+    from signalbox.aws.undelivered import Letter, Undelivered
+
+LIMIT = 1_000
+
+
+@dataclass
+class Case:
+    """One message, and what is or was done about it. `stays` and `fix`: why it cannot be sent again, and what helps."""
+
+    letter: "Letter"
+    missed: Missed | None = None
+    sendings: Sequence[Sending] = field(default_factory=list)
+    stays: str = ""
+    fix: str = ""
+    sent: bool = False
+
+    @property
+    def routes(self) -> list[str]:
+        """The routes by which it goes, or by which it did not come."""
+        known = [self.missed.route or self.missed.rule] if self.missed else []
+        return list(dict.fromkeys(each.route for each in self.sendings)) or [each for each in known if each]
+
+    @property
+    def to(self) -> list[str]:
+        """The targets that have missed it."""
+        return [name for each in self.sendings for name in each.names]
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        event = self.missed.event if self.missed else {}
+        return {
+            "message": self.letter.id,
+            "since": self.letter.sent.isoformat(timespec="seconds"),
+            "reason": self.missed.reason if self.missed else "",
+            "event": event.get("id", ""),
+            "routes": self.routes,
+            "targets": self.to,
+            "sent": self.sent,
+            "stays": self.stays,
+            "fix": self.fix,
+        }
+
+
+@click.command()
+@stack_options
+@click.option("--send", is_flag=True, help="Send them, and take what was sent off the queue.")
+@click.option("--route", "only", multiple=True, metavar="EVENT[/ROUTE]", help="Only what goes by this route or event.")
+@click.option("--limit", default=LIMIT, show_default=True, type=click.IntRange(1), help="Messages to look at.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def redrive(
+    stack_name: str | None, config_file: Path | None, send: bool, only: tuple[str, ...], limit: int, as_json: bool
+) -> None:
+    """What lies in the queue `undelivered`, and, with --send, send it again.
+
+    Each event goes by its route as it is now, and only to the targets that have missed it: functions and flows by the
+    Router, which checks the event first; others by a call of their own service, with your credentials. What only
+    EventBridge can reach stays (`replay` brings it). Mend first what was in the way: what fails again comes back.
+
+    Exit code: 0 everything can be sent, or was; 1 something stays.
+    """
+    stack = read_stack(stack_name, config_file)
+    with talking():
+        undelivered, sender, routes = _open(stack)
+        with _read(undelivered, limit) as cases:
+            for case in cases:
+                _plan(case, routes)
+            if only:
+                cases = [case for case in cases if _is_of(case, only)]
+            if send:
+                _send(cases, undelivered, sender)
+    if as_json:
+        click.echo(json.dumps({"messages": [case.as_json() for case in cases]}, indent=2, ensure_ascii=False))
+    else:
+        _show(cases, send)
+    sys.exit(1 if any(case.stays for case in cases) else 0)
+
+
+def _open(stack: Stack) -> tuple["Undelivered", "Sender", LiveRoutes]:
+    from signalbox.aws.sending import Sender
+    from signalbox.aws.store import read_store
+    from signalbox.aws.undelivered import Undelivered
+
+    session = stack.session()
+    sqs = session.client("sqs")
+    url, retry = (sqs.get_queue_url(QueueName=queue(stack.name, part))["QueueUrl"] for part in (UNDELIVERED, RETRY))
+    routes = LiveRoutes(read_store(session.client("dynamodb"), stack.store), stack.names(session))
+    return Undelivered(sqs, url), Sender(session, retry), routes
+
+
+@contextmanager
+def _read(undelivered: "Undelivered", limit: int) -> Iterator[list[Case]]:
+    """The messages, given back at the end, whatever happens; those that were sent are gone by then."""
+    letters = undelivered.read(limit)
+    cases = [Case(letter) for letter in sorted(letters, key=lambda letter: letter.sent)]
+    try:
+        yield cases
+    finally:
+        undelivered.release(case.letter for case in cases if not case.sent)
+
+
+def _plan(case: Case, routes: LiveRoutes) -> None:
+    try:
+        case.missed = read_message(case.letter.body, case.letter.attributes, routes.stack)
+        case.sendings = routes.sendings(case.missed)
+    except StaysError as why:
+        case.stays, case.fix = str(why), why.fix
+
+
+def _is_of(case: Case, only: Sequence[str]) -> bool:
+    return any(route in only or route.partition("/")[0] in only for route in case.routes)
+
+
+def _send(cases: Sequence[Case], undelivered: "Undelivered", sender: "Sender") -> None:
+    progress = Progress("sent")
+    ready = [case for case in cases if case.sendings]
+    for number, case in enumerate(ready):
+        progress(number, len(ready))
+        try:
+            for sending in case.sendings:
+                sender.send(sending, run=case.letter.id)
+            undelivered.delete(case.letter)
+        except CallError as error:
+            case.stays, case.fix = f"{', '.join(case.to)}: {error}", "mend it, and redrive again"
+        else:
+            case.sent = True
+    progress.clear()
+
+
+def _show(cases: Sequence[Case], send: bool) -> None:
+    if not cases:
+        click.echo("nothing is undelivered")
+        return
+    rows = [
+        (
+            f"{case.letter.sent:%Y-%m-%d %H:%M}",
+            case.missed.reason if case.missed else "",
+            ", ".join(case.routes),
+            ", ".join(case.to),
+            "sent" if case.sent else case.stays and "stays",
+        )
+        for case in cases
+    ]
+    show_table(("since", "reason", "route", "to", ""), rows)
+    for what in dict.fromkeys((case.stays, case.fix) for case in cases if case.stays):
+        said, fix = (printable(text, 1_000) for text in what)
+        click.echo(f"{click.style('stays', fg='yellow')}: {said}{f'; fix: {fix}' if fix else ''}")
+    stays = sum(bool(case.stays) for case in cases)
+    if send:
+        click.echo(f"{sum(case.sent for case in cases)} of {counted(len(cases), 'message')} sent")
+    else:
+        ready = f"{len(cases) - stays} of {counted(len(cases), 'message')} can be sent"
+        click.echo(f"{ready}: python -m signalbox redrive --send")

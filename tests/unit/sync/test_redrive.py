@@ -1,0 +1,257 @@
+"""What messages of `undelivered` say, and what of them is sent again: by the routes as they are now."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalbox.aws.sending import _WAYS
+from signalbox.flows import Names
+from signalbox.model import Event, route_from_config
+from signalbox.redrive import DIRECT, LiveRoutes, Missed, StaysError, read_message
+from signalbox.store import ORIGIN_DEFINITIONS, StoreSnapshot, event_item, flow_item, target_item
+
+HERE = "eu-west-1:123456789012"
+NAMES = Names("park", "eu-west-1", "123456789012", "https://sqs.eu-west-1.amazonaws.com/123456789012/park-undelivered")
+ROUTER = f"arn:aws:lambda:{HERE}:function:park-router"
+METRICS = f"arn:aws:lambda:{HERE}:function:park-metrics"
+MAIL = f"arn:aws:sns:{HERE}:park-mail"
+EVENT = {
+    "version": "0",
+    "id": "e-1",
+    "source": "rides",
+    "detail-type": "stop",
+    "account": "123456789012",
+    "region": "eu-west-1",
+    "time": "2026-11-29T00:00:00Z",
+    "resources": [],
+    "detail": {"ride": "wheel", "type": "Warning"},
+}
+SCHEMA = {"type": "object", "required": ["ride"], "properties": {"ride": {"type": "string"}}}
+
+
+def routes(**configs: Any) -> LiveRoutes:
+    """A stack with the event `stop`, whose routes these are (`_` for `-`)."""
+    made = {
+        name.replace("_", "-"): route_from_config("stop", name.replace("_", "-"), config)
+        for name, config in configs.items()
+    }
+    items = [
+        event_item(Event("stop", ("rides",), ("stop",), SCHEMA, made)),
+        target_item("router", "router", arn=ROUTER, runtime=False),
+        target_item("metrics", "function", arn=METRICS),
+        target_item("mail", "topic", arn=MAIL),
+        target_item("jobs", "queue", arn=f"arn:aws:sqs:{HERE}:park-jobs.fifo"),
+        target_item("rides", "stream", arn=f"arn:aws:kinesis:{HERE}:stream/rides"),
+        target_item("hook", "api-destination", arn=f"arn:aws:events:{HERE}:api-destination/hook/1"),
+        flow_item("repeats", {"steps": []}, ORIGIN_DEFINITIONS),
+    ]
+    return LiveRoutes(StoreSnapshot.of(items), NAMES)
+
+
+TOLD = {"targets": [{"topic": "mail"}, {"function": "metrics"}, {"flow": "repeats"}]}
+
+
+def dead_letter(route: str = "told", target: str = MAIL, bus: str = "park/") -> tuple[Any, dict[str, str]]:
+    rule = f"arn:aws:events:{HERE}:rule/{bus}{route if '.' in route else f'stop.{route}'}"
+    return EVENT, {"RULE_ARN": rule, "TARGET_ARN": target, "ERROR_CODE": "NO_PERMISSIONS", "ERROR_MESSAGE": "no"}
+
+
+def of_lambda(payload: Any, function: str = METRICS) -> Any:
+    return {
+        "version": "1.0",
+        "requestContext": {"functionArn": f"{function}:$LATEST", "condition": "RetriesExhausted"},
+        "requestPayload": payload,
+        "responsePayload": {"errorType": "ValueError", "errorMessage": "no"},
+    }
+
+
+def of_step_functions(text: Any) -> Any:
+    detail = {
+        "status": "ABORTED",
+        "executionArn": f"arn:aws:states:{HERE}:execution:park-repeats:1",
+        "stateMachineArn": NAMES.machine_arn("repeats"),
+        "input": text,
+    }
+    return {"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": detail}
+
+
+ROUTED = {"event": EVENT, "route": "stop/told", "schema": "old", "targets": [{"function": "metrics"}], "attempt": 20}
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes", "reason", "names"),
+    [
+        pytest.param(*dead_letter(), "NO_PERMISSIONS", ["topic mail"], id="eventbridge"),
+        pytest.param(*dead_letter(target=ROUTER), "NO_PERMISSIONS", ["function metrics", "flow repeats"], id="router"),
+        pytest.param({**ROUTED, "signalbox": 1, "reason": "invalid"}, {}, "invalid", ["function metrics"], id="own"),
+        pytest.param(ROUTED, {}, "retries-failed", ["function metrics"], id="retry-queue"),
+        pytest.param(of_lambda(ROUTED, ROUTER), {}, "ValueError", ["function metrics"], id="router-failed"),
+        pytest.param(of_lambda(EVENT), {}, "ValueError", ["function metrics"], id="function-failed"),
+        pytest.param(of_step_functions(json.dumps(EVENT)), {}, "ABORTED", ["flow repeats"], id="run-stopped"),
+        pytest.param(
+            {
+                "signalbox": 1,
+                "reason": "flow-failed",
+                "flow": "repeats",
+                "targets": [{"flow": "repeats"}],
+                "event": EVENT,
+            },
+            {},
+            "flow-failed",
+            ["flow repeats"],
+            id="flow-failed",
+        ),
+    ],
+)
+def test_of_each_kind_of_message_just_what_missed_the_event_gets_it(body, attributes, reason, names):
+    missed = read_message(body, attributes, "park")
+    (sending,) = routes(told=TOLD).sendings(missed)
+    assert (missed.event, missed.reason) == (EVENT, reason)
+    assert (sending.route, list(sending.names)) == ("stop/told", names)
+    if sending.document is None:
+        assert (sending.arn, json.loads(sending.text)) == (MAIL, EVENT)
+    else:
+        # By the schema that holds now, and not as the message says.
+        assert sending.document["schema"] not in ("", "old")
+        assert sending.document["event"] == EVENT
+
+
+def test_what_never_came_from_its_foreign_bus_goes_to_all_that_would_have_it():
+    missed = read_message(*dead_letter("park.feed.0a1b2c3d", bus=""), "park")
+    assert missed.unfed
+    stack = routes(told=TOLD, other={"pattern": {"type": ["Info"]}, "targets": [{"topic": "mail"}]})
+    assert [sending.names for sending in stack.sendings(missed)] == [
+        ("function metrics", "flow repeats"),
+        ("topic mail",),
+    ]
+
+
+def test_a_target_gets_what_its_route_s_template_makes_and_its_group_or_key():
+    paths = {"paths": {"ride": "$.detail.ride"}, "template": '"<ride>, by <aws.events.rule-name>"'}
+    stack = routes(
+        told={
+            "targets": [
+                {"topic": "mail", "input": paths},
+                {"queue": "jobs", "message-group": "g"},
+                {"stream": "rides", "partition-key": "$.detail.ride"},
+            ]
+        }
+    )
+    (mail,) = stack.sendings(read_message(*dead_letter(), "park"))
+    assert mail.text == '"wheel, by stop.told"'
+    (jobs,) = stack.sendings(Missed(EVENT, "", rule="stop.told", arn=f"arn:aws:sqs:{HERE}:park-jobs.fifo"))
+    assert jobs.group == "g"
+    (rides,) = stack.sendings(Missed(EVENT, "", rule="stop.told", arn=f"arn:aws:kinesis:{HERE}:stream/rides"))
+    assert rides.key == "wheel"
+
+
+@pytest.mark.parametrize(
+    ("live", "missed", "said"),
+    [
+        ({}, read_message(*dead_letter(), "park"), "the route stop.told is gone"),
+        ({"told": {**TOLD, "enabled": False}}, read_message(*dead_letter(), "park"), "stop/told is disabled"),
+        (
+            {"told": {**TOLD, "pattern": {"type": ["Info"]}}},
+            read_message(*dead_letter(), "park"),
+            "stop/told does not take the event any more",
+        ),
+        (
+            {"told": {"targets": [{"function": "metrics"}]}},
+            read_message(*dead_letter(), "park"),
+            "no route sends the event to what has missed it any more",
+        ),
+        ({"told": TOLD}, read_message(*dead_letter(target=f"{MAIL}-old"), "park"), "no target of ours any more"),
+        ({"told": {"targets": [{"topic": "mail"}]}}, read_message(of_lambda(EVENT), {}, "park"), "no route sends"),
+        (
+            {"told": {"targets": [{"api-destination": "hook"}]}},
+            read_message(*dead_letter(target=f"arn:aws:events:{HERE}:api-destination/hook/1"), "park"),
+            "only EventBridge sends there",
+        ),
+        (
+            {"told": TOLD},
+            read_message(of_lambda({**EVENT, "detail": {"ride": 7}}), {}, "park"),
+            "does not fit the schema of stop",
+        ),
+        (
+            {"told": {"targets": [{"stream": "rides", "partition-key": "$.detail.number"}]}},
+            read_message(*dead_letter(target=f"arn:aws:kinesis:{HERE}:stream/rides"), "park"),
+            "the event has no $.detail.number",
+        ),
+    ],
+)
+def test_what_cannot_be_sent_as_things_are_says_why(live, missed, said):
+    with pytest.raises(StaysError, match=said.replace("$", r"\$").replace("(", r"\(")):
+        routes(**live).sendings(missed)
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes", "said"),
+    [
+        ("hello", {}, "not a message"),
+        ({"signalbox": 1, "reason": "malformed", "message": "the Router was given", "input": 1}, {}, "was given"),
+        ({"Type": "Notification", "Message": "{}"}, {}, "a message of a topic"),
+        (of_lambda({"Records": []}, f"arn:aws:lambda:{HERE}:function:park-publisher"), {}, "park-publisher was called"),
+        (of_step_functions(None), {}, "too large for the message"),
+        ({"signalbox": 1, "flow": "repeats", "targets": [{"flow": "repeats"}], "execution": "arn:x"}, {}, "too large"),
+        ({"event": {"id": 1}, "route": "stop/told", "targets": [{"flow": "repeats"}]}, {}, "no event of EventBridge"),
+        ({"event": EVENT, "route": "stop/told"}, {}, "does not say what missed"),
+        (*dead_letter("park-schedule.metrics", bus=""), "is no route's"),
+        (*dead_letter("stop.told", bus="other/"), "is no route's"),
+    ],
+)
+def test_a_message_without_an_event_of_a_route_says_what_to_do(body, attributes, said):
+    with pytest.raises(StaysError, match=said):
+        read_message(body, attributes, "park")
+
+
+RULE = f"arn:aws:events:{HERE}:rule/park/stop.told"
+texts = st.sampled_from(["", "stop/told", "aws.states", "Notification", ROUTER, METRICS, MAIL, RULE])
+keys = st.sampled_from(
+    [
+        "event",
+        "route",
+        "targets",
+        "signalbox",
+        "requestContext",
+        "requestPayload",
+        "responsePayload",
+        "functionArn",
+        "flow",
+        "execution",
+        "detail",
+        "input",
+        "executionArn",
+        "stateMachineArn",
+        "source",
+        "Type",
+        "id",
+        "detail-type",
+    ]
+)
+bodies = st.recursive(
+    st.none() | st.booleans() | st.integers() | texts | st.just(EVENT),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(bodies, st.dictionaries(st.sampled_from(["RULE_ARN", "TARGET_ARN", "ERROR_CODE"]), texts))
+def test_whatever_lies_there_is_sent_by_a_route_or_stays(body, attributes):
+    live = _LIVE
+    try:
+        sendings = live.sendings(read_message(body, attributes, "park"))
+    except StaysError as why:
+        assert str(why)
+    else:
+        assert sendings
+        assert {sending.route for sending in sendings} == {"stop/told"}
+
+
+_LIVE = routes(told=TOLD)
+
+
+def test_all_that_is_asked_for_can_be_sent():
+    assert set(_WAYS) == {*DIRECT, "events"}
