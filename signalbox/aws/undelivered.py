@@ -1,6 +1,7 @@
 """The queue `undelivered`, as people work it off."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 from signalbox.runtime.aws import calls
 from signalbox.runtime.queues import unpack
 
-VISIBILITY_SECONDS = 300
+VISIBILITY_SECONDS = 900
 """How long a message that was read is kept from others; whoever reads gives it back before."""
+READ_SECONDS = 120
+"""How long the queue is read: what was read first must not be visible again before the end."""
 BATCH = 10
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 WAIT_SECONDS = 2
@@ -34,24 +37,25 @@ class Undelivered:
         self._client = client
         self._url = url
 
-    def read(self, limit: int) -> list[Letter]:
+    def read(self, limit: int) -> Iterator[Letter]:
         """Up to `limit` messages, in no order. They are kept from others for VISIBILITY_SECONDS or until `release`."""
-        found: dict[str, Letter] = {}
-        while len(found) < limit:
+        seen: set[str] = set()
+        until = time.monotonic() + READ_SECONDS
+        while len(seen) < limit and time.monotonic() < until:
             with calls():
                 answer = self._client.receive_message(
                     QueueUrl=self._url,
-                    MaxNumberOfMessages=min(BATCH, limit - len(found)),
+                    MaxNumberOfMessages=min(BATCH, limit - len(seen)),
                     VisibilityTimeout=VISIBILITY_SECONDS,
                     WaitTimeSeconds=WAIT_SECONDS,
                     AttributeNames=["SentTimestamp"],
                     MessageAttributeNames=["All"],
                 )
-            messages = answer.get("Messages", [])
-            if not messages:
-                break
-            found |= {each["MessageId"]: _letter(each) for each in messages}
-        return list(found.values())
+            new = [each for each in answer.get("Messages", ()) if each["MessageId"] not in seen]
+            if not new:
+                return
+            seen.update(each["MessageId"] for each in new)
+            yield from map(_letter, new)
 
     def delete(self, letter: Letter) -> None:
         """Take a message off the queue."""

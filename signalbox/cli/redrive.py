@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from signalbox.aws.undelivered import Letter, Undelivered
 
 LIMIT = 1_000
+SEND_SECONDS = 600
+"""How long messages are sent: with the reading before, less than they are kept from others."""
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Case:
 
     letter: "Letter"
     missed: Missed | None = None
+    route: str = ""
     sendings: Sequence[Sending] = field(default_factory=list)
     stays: str = ""
     fix: str = ""
@@ -38,8 +42,7 @@ class Case:
     @property
     def routes(self) -> list[str]:
         """The routes by which it goes, or by which it did not come."""
-        known = [self.missed.route or self.missed.rule] if self.missed else []
-        return list(dict.fromkeys(each.route for each in self.sendings)) or [each for each in known if each]
+        return list(dict.fromkeys(each.route for each in self.sendings)) or [each for each in (self.route,) if each]
 
     @property
     def to(self) -> list[str]:
@@ -85,15 +88,20 @@ def redrive(
         with _read(undelivered, limit) as cases:
             for case in cases:
                 _plan(case, routes)
-            if only:
-                cases = [case for case in cases if _is_of(case, only)]
+            chosen = [case for case in cases if not only or _is_of(case, only)]
             if send:
-                _send(cases, undelivered, sender)
+                _send(chosen, undelivered, sender)
     if as_json:
-        click.echo(json.dumps({"messages": [case.as_json() for case in cases]}, indent=2, ensure_ascii=False))
+        # Half of a surrogate pair would be no text for a pipe: everything beyond ASCII is escaped.
+        click.echo(json.dumps({"messages": [case.as_json() for case in chosen]}, indent=2))
     else:
-        _show(cases, send)
-    sys.exit(1 if any(case.stays for case in cases) else 0)
+        if chosen or not cases:
+            _show(chosen, send)
+        if others := len(cases) - len(chosen):
+            click.echo(f"{counted(others, 'message')} of other routes, or of none that is known")
+        if len(cases) == limit:
+            click.echo(f"there may be more than these {limit}: --limit")
+    sys.exit(1 if any(case.stays for case in chosen) else 0)
 
 
 def _open(stack: Stack) -> tuple["Undelivered", "Sender", LiveRoutes]:
@@ -105,23 +113,30 @@ def _open(stack: Stack) -> tuple["Undelivered", "Sender", LiveRoutes]:
     sqs = session.client("sqs")
     url, retry = (sqs.get_queue_url(QueueName=queue(stack.name, part))["QueueUrl"] for part in (UNDELIVERED, RETRY))
     routes = LiveRoutes(read_store(session.client("dynamodb"), stack.store), stack.names(session))
-    return Undelivered(sqs, url), Sender(session, retry), routes
+    return Undelivered(sqs, url), Sender(session, retry=retry, undelivered=url), routes
 
 
 @contextmanager
 def _read(undelivered: "Undelivered", limit: int) -> Iterator[list[Case]]:
     """The messages, given back at the end, whatever happens; those that were sent are gone by then."""
-    letters = undelivered.read(limit)
-    cases = [Case(letter) for letter in sorted(letters, key=lambda letter: letter.sent)]
+    from signalbox.aws.undelivered import VISIBILITY_SECONDS
+
+    cases: list[Case] = []
     try:
+        cases.extend(map(Case, undelivered.read(limit)))
+        cases.sort(key=lambda case: case.letter.sent)
         yield cases
     finally:
-        undelivered.release(case.letter for case in cases if not case.sent)
+        try:
+            undelivered.release(case.letter for case in cases if not case.sent)
+        except CallError as error:
+            click.echo(f"what stays is seen again only in {VISIBILITY_SECONDS // 60} minutes: {error}", err=True)
 
 
 def _plan(case: Case, routes: LiveRoutes) -> None:
     try:
         case.missed = read_message(case.letter.body, case.letter.attributes, routes.stack)
+        case.route = routes.route(case.missed)
         case.sendings = routes.sendings(case.missed)
     except StaysError as why:
         case.stays, case.fix = str(why), why.fix
@@ -134,14 +149,18 @@ def _is_of(case: Case, only: Sequence[str]) -> bool:
 def _send(cases: Sequence[Case], undelivered: "Undelivered", sender: "Sender") -> None:
     progress = Progress("sent")
     ready = [case for case in cases if case.sendings]
+    until = time.monotonic() + SEND_SECONDS
     for number, case in enumerate(ready):
         progress(number, len(ready))
+        if time.monotonic() > until:
+            case.stays, case.fix = "there was no time for it", "python -m signalbox redrive --send, once more"
+            continue
         try:
             for sending in case.sendings:
-                sender.send(sending, run=case.letter.id)
+                sender.send(sending, case.letter.id)
             undelivered.delete(case.letter)
-        except CallError as error:
-            case.stays, case.fix = f"{', '.join(case.to)}: {error}", "mend it, and redrive again"
+        except (CallError, ValueError, TypeError) as error:  # an event may hold what a client cannot write
+            case.stays, case.fix = f"{', '.join(case.to)}: {error}", "mend it and redrive again, or delete the message"
         else:
             case.sent = True
     progress.clear()

@@ -31,11 +31,11 @@ class _Moment(click.ParamType):
         if isinstance(value, datetime):
             return value
         number, unit = value[:-1], _UNITS.get(value[-1:])
-        if unit and number.isdecimal():
-            return datetime.now(UTC) - timedelta(**{unit: int(number)})
         try:
+            if unit and number.isdecimal():
+                return datetime.now(UTC) - timedelta(**{unit: int(number)})
             moment = datetime.fromisoformat(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"got: {value!r}; allowed: 2026-11-28T10:00Z, or 10m, 2h, 3d for so long ago", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -43,8 +43,8 @@ class _Moment(click.ParamType):
 @click.command()
 @click.argument("route", metavar="EVENT/ROUTE")
 @stack_options
-@click.option("--from", "start", type=_Moment(), required=True, help="Events that came from this time on.")
-@click.option("--to", "end", type=_Moment(), help="Events that came before this time.  [default: now]")
+@click.option("--from", "start", type=_Moment(), required=True, help="Events whose `time` is this or later.")
+@click.option("--to", "end", type=_Moment(), help="Events whose `time` is before.  [default: now]")
 @click.option("--no-wait", is_flag=True, help="Do not wait for the end of the replay.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay(
@@ -72,6 +72,7 @@ def replay(
         click.echo("events of the last ten minutes may not be in the archive yet", err=True)
     with talking():
         answer = _start(stack, route, start, end)
+        click.echo(f"replay {answer['ReplayName']} is under way, whether this waits for it or not", err=True)
         events = stack.session().client("events")
         while not no_wait and answer["State"] in UNDER_WAY:
             time.sleep(POLL_SECONDS)

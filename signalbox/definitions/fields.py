@@ -10,12 +10,16 @@ from signalbox.problems import Problem, did_you_mean
 
 _REFERENCES = ("$ref", "$dynamicRef")
 _COMBINED = ("allOf", "anyOf", "oneOf")
-_ONE = ("if", "then", "else", "items", "contains", "unevaluatedItems")
-_NAMES = ("properties", "required")
+_ONE = ("if", "then", "else")
+_ITEMS = ("items", "contains", "unevaluatedItems")
 _OF_EVENTS = ("source", "detail-type", "account", "region", "resources")
-_AROUND = ("version", "id", "time", *_OF_EVENTS, "replay-name")
+_TEXT = {"type": "string"}
+_AROUND: Mapping[str, Json] = {
+    **dict.fromkeys(("version", "id", "time", *_OF_EVENTS, "replay-name"), _TEXT),
+    "resources": {"type": "array", "items": _TEXT},
+}
 """The fields of an event beside its detail: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html"""
-_KEY = re.compile(r"\.([^.\[]+)")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\*)\]")
 _VIEWS = 500
 """Schemas looked at for one field: enough for real ones, a bound for made-up ones."""
 
@@ -23,14 +27,20 @@ _VIEWS = 500
 class Fields:
     """The schemas that may describe one value, and what fields they know."""
 
-    def __init__(self, root: Mapping[str, Json], schemas: list[Json] | None = None) -> None:
+    def __init__(
+        self, root: Mapping[str, Json], schemas: list[Json] | None = None, *, into_arrays: bool = True
+    ) -> None:
         self._root = root
-        self._views = _expanded(root, [root] if schemas is None else schemas)
+        self._schemas = [root] if schemas is None else schemas
+        self._into_arrays = into_arrays
+        self._views = _expanded(root, self._schemas, into_arrays)
 
     @property
     def closed(self) -> bool:
         """Do the schemas name fields at all? Where they name none, or not by their names only, or refer to what is not
         followed here, every field is as good as another."""
+        if any(schema is True for schema in self._schemas):
+            return False
         return any("properties" in view for view in self._views) and not any(
             "propertyNames" in view or self._refers_elsewhere(view) for view in self._views
         )
@@ -40,8 +50,7 @@ class Fields:
 
     def names(self) -> list[str]:
         """The fields that are named, with a schema of their own or only as required."""
-        named = (name for view in self._views for key in _NAMES for name in view.get(key, ()))
-        return list(dict.fromkeys(named))
+        return list(dict.fromkeys(name for view in self._views for name in _named(view)))
 
     def field(self, name: str) -> "Fields | None":
         """The schemas of the field `name`; None where the schemas name fields and this one is not among them."""
@@ -59,10 +68,21 @@ class Fields:
                 found.append(more)
             elif more is True:
                 open_ = True
-            open_ = open_ or name in view.get("required", ())
+            open_ = open_ or name in _named(view)
         if found or open_:
-            return Fields(self._root, found)
+            return Fields(self._root, found, into_arrays=self._into_arrays)
         return None
+
+    def items(self) -> "Fields":
+        """The schemas of an array's items."""
+        found = [view[key] for view in self._views for key in _ITEMS if key in view]
+        found += [each for view in self._views for each in view.get("prefixItems", ())]
+        return Fields(self._root, found, into_arrays=self._into_arrays)
+
+    def may_be(self, kind: str) -> bool:
+        """May the value be of this JSON type, as far as its schemas say so outright?"""
+        types = [each.get("type") if isinstance(each, Mapping) else None for each in self._schemas]
+        return not types or any(each is None or kind in ([each] if isinstance(each, str) else each) for each in types)
 
 
 def check_fields(document: Document, schema: Mapping[str, Json]) -> Iterator[Problem]:
@@ -86,24 +106,29 @@ def check_fields(document: Document, schema: Mapping[str, Json]) -> Iterator[Pro
 def check_path(document: Document, place: Path, path: str, schema: Mapping[str, Json]) -> Iterator[Problem]:
     """A warning where `path`, the JSON path at `place` of `document`, leads to what events with this schema of their
     detail do not have."""
-    around = {"properties": {**dict.fromkeys(_AROUND, True), "detail": schema}}
-    known = Fields(schema, [around])
-    for name in _KEY.findall(path):
-        if name == "*":
+    known, prefix = Fields(schema, [{"properties": {**_AROUND, "detail": schema}}], into_arrays=False), "$"
+    for key, index in _STEP.findall(path):
+        if "*" in (key, index):
             return
-        inner = known.field(name)
+        kind = "object" if key else "array"
+        if not known.may_be(kind):
+            an_item = f"name an item: {prefix}[0].{key}" if key and known.may_be("array") else ""
+            what = f"by the schema {prefix} is no {kind}: the path leads nowhere"
+            yield document.problem("input-field", what, place, got=path, fix=an_item, severity="warning")
+            return
+        inner = known.field(key) if key else known.items()
         if inner is None:
             yield document.problem(
                 "input-field",
-                f"the event has no field {name!r}: does the path mean another one?",
+                f"the event has no field {key!r}: does the path mean another one?",
                 place,
                 got=path,
                 allowed=", ".join(known.names()[:20]),
-                fix=did_you_mean(name, known.names()),
+                fix=did_you_mean(key, known.names()),
                 severity="warning",
             )
             return
-        known = inner
+        known, prefix = inner, f"{prefix}.{key}" if key else f"{prefix}[{index}]"
 
 
 def _is_whole(pattern: Mapping[str, Json], fields: Fields) -> bool:
@@ -149,10 +174,10 @@ def _descend(fields: Fields, name: str) -> Fields | None:
     return found
 
 
-def _expanded(root: Mapping[str, Json], schemas: list[Json]) -> list[Mapping[str, Any]]:
+def _expanded(root: Mapping[str, Json], schemas: list[Json], into_arrays: bool) -> list[Mapping[str, Any]]:
     """`schemas` with what they refer to and combine: every object schema that may describe the same value.
 
-    For an array that is its items, too: EventBridge looks into arrays.
+    `into_arrays`: for an array that is its items, too, as patterns look into arrays.
     """
     views: list[Mapping[str, Any]] = []
     waiting = list(schemas)
@@ -167,11 +192,20 @@ def _expanded(root: Mapping[str, Json], schemas: list[Json]) -> list[Mapping[str
             waiting.extend(schema.get(keyword, ()))
         waiting.extend(schema[keyword] for keyword in _ONE if keyword in schema)
         waiting.extend(schema.get("dependentSchemas", {}).values())
-        waiting.extend(schema.get("prefixItems", ()))
+        if into_arrays:
+            waiting.extend(schema[keyword] for keyword in _ITEMS if keyword in schema)
+            waiting.extend(schema.get("prefixItems", ()))
         for keyword in _REFERENCES:
             if keyword in schema:
                 waiting.append(_referred(root, schema[keyword]))
     return views
+
+
+def _named(view: Mapping[str, Any]) -> Iterator[str]:
+    yield from view.get("properties", ())
+    yield from view.get("required", ())
+    for name, others in view.get("dependentRequired", {}).items():
+        yield from (name, *others)
 
 
 def _referred(root: Mapping[str, Json], reference: str) -> Json:

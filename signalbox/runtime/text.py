@@ -19,9 +19,12 @@ def to_text(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError:
         text = _with_infinities(value)
-    if text.isascii():
-        return text
-    return text.encode("utf-8", "backslashreplace").decode()
+    return encodable(text)
+
+
+def encodable(text: str) -> str:
+    """`text` as it encodes as UTF-8: half of a surrogate pair is written as its escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def from_text(text: str) -> Any:

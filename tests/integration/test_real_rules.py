@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from sandbox.places import ROOT
 from sandbox.received import Received, read, wait_until_quiet
 from sandbox.stack import Sandbox
 from signalbox.canonical import canonical
-from signalbox.classic import DEFAULT_BUS, bus_name, fed_sources, of_aws, rule_targets
+from signalbox.classic import DEFAULT_BUS, bus_name, fed_sources, feed_name, of_aws, rule_targets
 from signalbox.definitions import load
 from signalbox.definitions.arns import Arn, read_arn
 from signalbox.model import TARGET_KINDS, Definitions
@@ -388,24 +389,64 @@ def test_nothing_is_lost_on_the_way(sent: Sent):
     assert (sent.received.of("lost"), sent.received.of("denied")) == ([], [])
 
 
-def test_redriven_each_target_receives_what_eventbridge_had_given_it(sent: Sent, expected: Any):
+def test_redriven_each_target_receives_what_its_rule_had_given_it(sent: Sent):
     """As if every delivery had failed: a dead letter for each, and each target has everything a second time."""
-    emulator, definitions = sent.sandbox.emulator, sent.definitions
-    sqs = emulator.client("sqs")
-    queue = sqs.get_queue_url(QueueName=f"{BUS}-undelivered")["QueueUrl"]
-    addresses = emulator.client("events")
     deliveries = sent.received.of("delivery", bus=BUS)
     # PutEvents to a bus of another account is not in the emulator.
     abroad = {each["target"] for each in deliveries if read_arn(each["arn"]).account != ACCOUNT}
     lost = [each for each in deliveries if each["target"] not in abroad]
-    for delivery in lost:
-        rule = addresses.describe_rule(Name=delivery["rule"], EventBusName=BUS)["Arn"]
-        attributes = {"RULE_ARN": rule, "TARGET_ARN": delivery["arn"], "ERROR_CODE": "NO_PERMISSIONS"}
-        sqs.send_message(
-            QueueUrl=queue,
-            MessageBody=json.dumps(sent.samples[delivery["event"]][2]),
-            MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
-        )
+    for each in lost:
+        dead_letter(sent, f"{BUS}/{each['rule']}", each["arn"], sent.samples[each["event"]][2])
+    told = redriven(sent, code=1)
+    assert len(told) == len(lost)
+    only_by_eventbridge = Counter(each["target"] for each in lost if not _can_be_reached(each["arn"]))
+    stays = Counter(each["stays"].partition(":")[0].split(" ")[1] for each in told if each["stays"])
+    assert stays == only_by_eventbridge
+    received = read(sent.sandbox.emulator)
+    assert len(received.queues[f"{BUS}-undelivered"]) == sum(stays.values())
+    again = _by_target(sent.sandbox.emulator, sent.definitions, received, sent.endpoint)
+    for name, messages in sent.by_target.items():
+        wanted = messages if name in stays or name in abroad else [*messages, *messages]
+        if (destination := sent.definitions.destinations.get(name)) and destination.kind == "bus":
+            # A new event of the same content: nobody but EventBridge gives an event its id.
+            assert [each["detail"] for each in again[name]] == [each["detail"] for each in wanted]
+        else:
+            assert in_order(again[name]) == in_order(wanted), name
+
+
+def test_what_missed_our_bus_is_redriven_to_all_that_can_have_it(sent: Sent):
+    _, _, event = sent.samples["account-made"]  # two functions should have it, and a bus that takes no events of AWS
+    before = len(read(sent.sandbox.emulator).queues[f"{BUS}-undelivered"])
+    dead_letter(sent, feed_name(BUS, DEFAULT_BUS), f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{BUS}", event)
+    since = time.time()
+    (told,) = (each for each in redriven(sent, code=1) if each["event"] == event["id"])
+    assert (told["sent"], told["targets"]) == (True, ["bus central (stays)", "function remediate", "function chat"])
+    received = read(sent.sandbox.emulator, since)
+    functions = [each for each in received.of("function") if each["event"].get("id") == event["id"]]
+    assert sorted(each["function"] for each in functions) == [f"{BUS}-chat", f"{BUS}-remediate"]
+    messages = received.queues[f"{BUS}-undelivered"]
+    assert len(messages) == before + 1
+    (left,) = (each["body"] for each in messages if each["body"].get("reason") == "redrive")
+    assert (left["route"], left["targets"]) == ("control-tower-event/forward", [{"bus": "central"}])
+
+
+def dead_letter(sent: Sent, rule: str, target: str, event: Event) -> None:
+    """What EventBridge leaves of an event that could not be delivered. `rule` is `<bus>/<name>`, or a name."""
+    sqs = sent.sandbox.emulator.client("sqs")
+    attributes = {
+        "RULE_ARN": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}",
+        "TARGET_ARN": target,
+        "ERROR_CODE": "NO_PERMISSIONS",
+    }
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName=f"{BUS}-undelivered")["QueueUrl"],
+        MessageBody=json.dumps(event),
+        MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()},
+    )
+
+
+def redriven(sent: Sent, code: int) -> list[dict[str, Any]]:
+    """What `python -m signalbox redrive --send` tells of each message, once all work is done that it has begun."""
     done = subprocess.run(
         [sys.executable, "-m", "signalbox", "redrive", "--send", "--json"],
         cwd=sent.sandbox.project,
@@ -414,31 +455,9 @@ def test_redriven_each_target_receives_what_eventbridge_had_given_it(sent: Sent,
         text=True,
         check=False,
     )
-    told = json.loads(done.stdout)["messages"]
-    assert len(told) == len(lost)
-    stays = Counter(each["stays"].partition(":")[0] for each in told if each["stays"])
-    only_by_eventbridge = Counter(
-        f"{definitions.destinations[each['target']].kind} {each['target']}"
-        for each in lost
-        if not _can_be_reached(each["arn"])
-    )
-    assert stays == only_by_eventbridge
-    assert wait_until_quiet(emulator, 120)
-    received = read(emulator)
-    assert len(received.queues[f"{BUS}-undelivered"]) == sum(stays.values())
-    again = _by_target(emulator, definitions, received, sent.endpoint)
-    for name, messages in sent.by_target.items():
-        destination = definitions.destinations.get(name)
-        if destination is None or (f"{destination.kind} {name}" not in stays and name not in abroad):
-            messages = [*messages, *messages]
-        if destination is not None and destination.kind == "bus":
-            # A new event of the same content: nobody but EventBridge gives an event its id.
-            assert [each["detail"] for each in again[name]] == [each["detail"] for each in messages]
-        elif destination is not None and destination.fifo:
-            # Two messages of one text are one.
-            assert {*in_order(again[name])} == {*in_order(messages)}
-        else:
-            assert in_order(again[name]) == in_order(messages), name
+    assert done.returncode == code, done.stdout + done.stderr
+    assert wait_until_quiet(sent.sandbox.emulator, 120)
+    return json.loads(done.stdout)["messages"]
 
 
 def _can_be_reached(arn: str) -> bool:

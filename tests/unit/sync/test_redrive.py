@@ -11,7 +11,15 @@ from signalbox.aws.sending import _WAYS
 from signalbox.flows import Names
 from signalbox.model import Event, route_from_config
 from signalbox.redrive import DIRECT, LiveRoutes, Missed, StaysError, read_message
-from signalbox.store import ORIGIN_DEFINITIONS, StoreSnapshot, event_item, flow_item, target_item
+from signalbox.store import (
+    ORIGIN_DEFINITIONS,
+    RELEASE,
+    StoreSnapshot,
+    control_item,
+    event_item,
+    flow_item,
+    target_item,
+)
 
 HERE = "eu-west-1:123456789012"
 NAMES = Names("park", "eu-west-1", "123456789012", "https://sqs.eu-west-1.amazonaws.com/123456789012/park-undelivered")
@@ -119,14 +127,86 @@ def test_of_each_kind_of_message_just_what_missed_the_event_gets_it(body, attrib
         assert sending.document["event"] == EVENT
 
 
+UNFED = read_message(*dead_letter("park.feed.0a1b2c3d", bus=""), "park")
+
+
 def test_what_never_came_from_its_foreign_bus_goes_to_all_that_would_have_it():
-    missed = read_message(*dead_letter("park.feed.0a1b2c3d", bus=""), "park")
-    assert missed.unfed
+    assert UNFED.unfed
     stack = routes(told=TOLD, other={"pattern": {"type": ["Info"]}, "targets": [{"topic": "mail"}]})
-    assert [sending.names for sending in stack.sendings(missed)] == [
-        ("function metrics", "flow repeats"),
-        ("topic mail",),
+    names = [sending.names for sending in stack.sendings(UNFED)]
+    assert names == [("function metrics", "flow repeats"), ("topic mail",)]
+
+
+def test_of_such_an_event_what_cannot_be_sent_now_is_left_and_the_rest_is_sent():
+    stack = routes(
+        first={"targets": [{"api-destination": "hook"}, {"topic": "mail"}]},
+        off={"targets": [{"topic": "mail"}], "enabled": False},
+        strict={"targets": [{"function": "metrics"}]},
+    )
+    missed = Missed({**EVENT, "detail": {}}, "", unfed=True)
+    sendings = {sending.names: sending for sending in stack.sendings(missed)}
+    assert set(sendings) == {("api-destination hook (stays)",), ("topic mail",), ("function metrics (stays)",)}
+    left = sendings["api-destination hook (stays)",].left
+    assert left is not None
+    with pytest.raises(StaysError, match="only EventBridge"):
+        stack.sendings(read_message(left, {"reason": "redrive"}, "park"))
+
+
+def test_an_event_called_as_a_feed_rule_is_none():
+    missed = read_message(*dead_letter("park.feed.r"), "park")
+    assert (missed.unfed, missed.rule) == (False, "park.feed.r")
+
+
+def test_of_two_names_of_one_target_the_route_s_own_counts():
+    items = [
+        event_item(Event("stop", ("rides",), ("stop",), SCHEMA, {"r": route_from_config("stop", "r", TO_FIRST)})),
+        target_item("first", "topic", arn=MAIL),
+        target_item("second", "topic", arn=MAIL),
     ]
+    (sending,) = LiveRoutes(StoreSnapshot.of(items), NAMES).sendings(read_message(*dead_letter("r"), "park"))
+    assert sending.names == ("topic first",)
+
+
+TO_FIRST = {"targets": [{"topic": "first"}]}
+
+
+def test_where_the_route_is_not_known_the_first_that_can_sends():
+    strict = Event("a", ("rides",), ("stop",), {"required": ["number"]}, {"r": route_from_config("a", "r", TO_METRICS)})
+    free = Event("b", ("rides",), None, {}, {"r": route_from_config("b", "r", TO_METRICS)})
+    items = [event_item(strict), event_item(free), target_item("metrics", "function", arn=METRICS)]
+    items.append(target_item("router", "router", arn=ROUTER, runtime=False))
+    (sending,) = LiveRoutes(StoreSnapshot.of(items), NAMES).sendings(read_message(of_lambda(EVENT), {}, "park"))
+    assert sending.route == "b/r"
+
+
+TO_METRICS = {"targets": [{"function": "metrics"}]}
+
+
+def test_a_released_stack_has_no_routes_and_says_so():
+    items = [
+        event_item(Event("stop", ("rides",), ("stop",), SCHEMA, {"r": route_from_config("stop", "r", TO_FIRST)})),
+        control_item(RELEASE, at="", by=""),
+    ]
+    with pytest.raises(StaysError, match="released") as stays:
+        LiveRoutes(StoreSnapshot.of(items), NAMES).sendings(read_message(*dead_letter("r"), "park"))
+    assert "thaw" in stays.value.fix
+
+
+def test_what_the_router_began_it_goes_on_with_and_what_it_gave_up_it_begins_anew():
+    stack = routes(told=TOLD)
+    (begun,) = stack.sendings(read_message({**ROUTED, "run": "again"}, {}, "park"))
+    (first,) = stack.sendings(read_message(ROUTED, {}, "park"))
+    (given_up,) = stack.sendings(read_message({**ROUTED, "signalbox": 1, "reason": "too-large"}, {}, "park"))
+    assert begun.document is not None and begun.document["run"] == "again"
+    assert first.document is not None and first.document["run"] == ""
+    assert given_up.document is not None and "run" not in given_up.document
+
+
+def test_two_sendings_of_one_message_have_names_of_their_own_and_keep_them():
+    stack = routes(one={"targets": [{"topic": "mail"}]}, two={"targets": [{"topic": "mail"}]})
+    runs = [sending.run("m-1") for sending in stack.sendings(UNFED)]
+    assert len({*runs, *(sending.run("m-2") for sending in stack.sendings(UNFED))}) == 4
+    assert runs == [sending.run("m-1") for sending in stack.sendings(UNFED)]
 
 
 def test_a_target_gets_what_its_route_s_template_makes_and_its_group_or_key():
@@ -151,7 +231,7 @@ def test_a_target_gets_what_its_route_s_template_makes_and_its_group_or_key():
 @pytest.mark.parametrize(
     ("live", "missed", "said"),
     [
-        ({}, read_message(*dead_letter(), "park"), "the route stop.told is gone"),
+        ({}, read_message(*dead_letter(), "park"), "there is no route stop/told"),
         ({"told": {**TOLD, "enabled": False}}, read_message(*dead_letter(), "park"), "stop/told is disabled"),
         (
             {"told": {**TOLD, "pattern": {"type": ["Info"]}}},
@@ -163,7 +243,12 @@ def test_a_target_gets_what_its_route_s_template_makes_and_its_group_or_key():
             read_message(*dead_letter(), "park"),
             "no route sends the event to what has missed it any more",
         ),
-        ({"told": TOLD}, read_message(*dead_letter(target=f"{MAIL}-old"), "park"), "no target of ours any more"),
+        ({"told": TOLD}, read_message(*dead_letter(target=f"{MAIL}-old"), "park"), "no route sends the event"),
+        (
+            {"told": {"targets": [{"function": "metrics"}], "enabled": False}},
+            read_message(of_lambda(EVENT), {}, "park"),
+            "stop/told is disabled",
+        ),
         ({"told": {"targets": [{"topic": "mail"}]}}, read_message(of_lambda(EVENT), {}, "park"), "no route sends"),
         (
             {"told": {"targets": [{"api-destination": "hook"}]}},
@@ -193,6 +278,8 @@ def test_what_cannot_be_sent_as_things_are_says_why(live, missed, said):
         ("hello", {}, "not a message"),
         ({"signalbox": 1, "reason": "malformed", "message": "the Router was given", "input": 1}, {}, "was given"),
         ({"Type": "Notification", "Message": "{}"}, {}, "a message of a topic"),
+        ({"requestContext": {"functionArn": "park-rule_sync"}, "DDBStreamBatchInfo": {}}, {}, "changes of a table"),
+        ({"signalbox": 1, "reason": "not-published", "event": {"source": "rides"}}, {}, "did not come onto the bus"),
         (of_lambda({"Records": []}, f"arn:aws:lambda:{HERE}:function:park-publisher"), {}, "park-publisher was called"),
         (of_step_functions(None), {}, "too large for the message"),
         ({"signalbox": 1, "flow": "repeats", "targets": [{"flow": "repeats"}], "execution": "arn:x"}, {}, "too large"),
