@@ -13,8 +13,9 @@ import click
 
 from signalbox.cli.console import Progress, counted, show_table
 from signalbox.cli.stack import Stack, read_stack, stack_options, talking
+from signalbox.missed import Missed, StaysError, read_message
 from signalbox.physical_names import RETRY, UNDELIVERED, queue
-from signalbox.redrive import LiveRoutes, Missed, Sending, StaysError, read_message
+from signalbox.redrive import LiveRoutes, Sending
 from signalbox.runtime.errors import CallError
 from signalbox.runtime.text import printable
 

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from signalbox.cli.stack import Stack, read_stack, stack_options, talking
+from signalbox.missed import StaysError
 from signalbox.physical_names import archive
-from signalbox.redrive import LiveRoutes, StaysError
+from signalbox.redrive import LiveRoutes
 from signalbox.runtime.text import printable
 
 ARCHIVE_DELAY = timedelta(minutes=10)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from signalbox.aws.sending import _WAYS
 from signalbox.flows import Names
+from signalbox.missed import Missed, StaysError, read_message
 from signalbox.model import Event, route_from_config
-from signalbox.redrive import DIRECT, LiveRoutes, Missed, StaysError, read_message
+from signalbox.redrive import DIRECT, LiveRoutes
 from signalbox.store import (
     ORIGIN_DEFINITIONS,
     RELEASE,
