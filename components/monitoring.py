@@ -42,7 +42,7 @@ class Monitoring(Component):
         self.alarms = [
             self._alarm(
                 "undelivered",
-                "Events lie in the undelivered queue: docs/operations.md says what to do.",
+                "Events lie in the undelivered queue: python -m signalbox redrive shows them, and sends them again.",
                 _metric(
                     "AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": args.undelivered.name}, "Maximum"
                 ),

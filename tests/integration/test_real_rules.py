@@ -1,10 +1,11 @@
-"""Rules of other people's projects, written as definitions: each target receives exactly what it would there.
+"""Rules of other people's projects, written as definitions: each target receives just what its rule says.
 
 `tests/real_rules` is a project of its own: mappings, the functions that its routes name, in received.yaml what each
 target must have received of each sample, and in strangers.yaml events that nothing must take. The rules were read in
-the repositories that stand above each route. Names, descriptions, schemas and samples are ours, accounts and long ids
-are made up; of long lists and of what stands in no rule of ours (tasks of ECS, parameters of HTTP) something is left
-out.
+the repositories that stand above each route. Patterns and kinds of targets are theirs; names, descriptions, schemas,
+samples and what templates say are ours, and accounts and ids are made up. Long lists are shortened, what no rule of
+ours can say (tasks of ECS, parameters of HTTP) is left out, and where a rule has no target of its own it got a log
+group.
 """
 
 import json
