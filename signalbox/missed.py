@@ -26,8 +26,9 @@ class Missed:
 
     Of `route` (`<event-id>/<route>`) and `rule` (a rule's name) at most one is known. What missed the event are
     `targets` (`{"function": name}`, `{"flow": name}`, …), or what has the ARN `arn`: a rule's target, a function, a
-    state machine. `unfed`: it never came from its foreign bus to ours. `run` not None: the Router may have reached some
-    of the targets in this run of its, which it goes on with.
+    state machine. `unfed`: it never came from its foreign bus to ours, and all that would have had it has missed it;
+    not `archived`: so that our archive has not got it. `run` not None: the Router may have reached some of the targets
+    in this run of its, which it goes on with.
     """
 
     event: JsonObject
@@ -37,6 +38,7 @@ class Missed:
     targets: tuple[Mapping[str, str], ...] = ()
     arn: str = ""
     unfed: bool = False
+    archived: bool = True
     run: str | None = None
 
 
@@ -65,7 +67,7 @@ def _of_eventbridge(body: Mapping[str, Any], attributes: Mapping[str, str], stac
     if bus == stack:
         return Missed(_event(body), reason, rule=rule, arn=attributes.get("TARGET_ARN", ""))
     if rule.startswith(feed_name(stack, None).rstrip("*")):
-        return Missed(_event(body), reason, unfed=True)
+        return Missed(_event(body), reason, unfed=True, archived=False)
     raise StaysError(f"the rule {rule} is no route's", "delete the message: the rule works when its time comes again")
 
 
@@ -104,9 +106,16 @@ def _of_router(body: Mapping[str, Any], reason: str) -> Missed:
         raise StaysError("the event did not come onto the bus", "put it there: aws events put-events")
     if not isinstance(targets, list) or not all(isinstance(each, Mapping) and len(each) == 1 for each in targets):
         raise StaysError("it does not say what missed the event", "delete the message")
-    # What the Router itself did not come to the end of, some flows may have got.
-    run = None if "signalbox" in body else str(body.get("run", ""))
-    return Missed(_event(body["event"]), reason, route=str(body.get("route", "")), targets=tuple(targets), run=run)
+    # What the Router did not come to the end of, some flows may have got. A flow's own message has no run of it.
+    run = None if "signalbox" in body and "run" not in body else str(body.get("run", ""))
+    return Missed(
+        _event(body["event"]),
+        reason,
+        route=str(body.get("route", "")),
+        targets=tuple(targets),
+        archived=body.get("archived") is not False,
+        run=run,
+    )
 
 
 def _input_of(execution: Any) -> tuple[str, str]:

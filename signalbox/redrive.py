@@ -4,8 +4,9 @@ Of a message nothing is believed but the event, the route's name and which targe
 it gets is asked of the store.
 """
 
+import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,40 +16,71 @@ from signalbox.effective import effective_routes
 from signalbox.flows import Names
 from signalbox.missed import Missed, StaysError
 from signalbox.model import ROUTER_KINDS, Event, JsonObject, Route, Target
-from signalbox.patterns import EventError, RuleSet
+from signalbox.patterns import EventError, RuleSet, check
 from signalbox.reconcile.wanted import Bus, WantedEvent, WantedRule, wanted
 from signalbox.runtime.queues import undelivered
 from signalbox.runtime.text import encodable, to_text
-from signalbox.schema import SchemaError, compile_schema
+from signalbox.schema import SchemaError, Validator, compile_schema
 from signalbox.store import RELEASE, StoreSnapshot, event_from_item
 from signalbox.transform import NOWHERE, transformed, value_at
 
-_AGAIN = "python -m signalbox replay"
 _MEND = "python -m signalbox status, then a deploy"
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One event for one target of a rule. `names` say to people what it is, `text` is what the target receives.
+    """One event for one target of a rule: `targets` say which of the route's (the Router's are several).
 
-    `document` is for the Router, by its retry queue: the functions and flows that it is to start. `left` is for
-    `undelivered`: of an event for several, what cannot have it now. Else `arn` is where the text goes; queues with
-    groups and streams have a `group` and a `key`.
+    `document` is for the Router, by its retry queue: the functions and flows that it is to start. Else `arn` is where
+    `text` goes; queues with groups and streams have a `group` and a `key`.
     """
 
     route: str
-    names: tuple[str, ...]
+    targets: tuple[Mapping[str, str], ...]
     event: JsonObject
     arn: str = ""
     text: str = ""
     document: JsonObject | None = None
-    left: JsonObject | None = None
     group: str | None = None
     key: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people are told of the targets."""
+        return _names(self.targets)
 
     def run(self, letter: str) -> str:
         """The name of this sending of the message `letter`: the same for a repeat, another for any other."""
         return hashlib.sha256(to_text([letter, self.route, *self.names]).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What of a message cannot be sent as things are, and why: `targets` of `route`."""
+
+    route: str
+    targets: tuple[Mapping[str, str], ...]
+    event: JsonObject
+    why: StaysError
+    archived: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people are told of the targets."""
+        return _names(self.targets)
+
+    def document(self) -> JsonObject:
+        """A message of our own for `undelivered`, in which nothing else has missed the event."""
+        left = undelivered("redrive", str(self.why), route=self.route, targets=list(self.targets), event=self.event)
+        return left if self.archived else {**left, "archived": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What becomes of a message: what is sent, which is something, and what is left of it."""
+
+    sendings: tuple[Sending, ...]
+    left: tuple[Left, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +102,16 @@ class LiveRoutes:
         self._released = RELEASE in store.control
         events = wanted(store, Bus(names.stack, names.undelivered_arn))
         self._malformed = {event_id: each.error for event_id, each in events.items() if each.error}
-        self._live = {each.route.id: each for each in _live(store, events)}
+        self._live: dict[str, _Live] = {}
+        for live in _live(store, events):
+            if problems := check(live.wanted.rule.pattern):
+                self._malformed[live.event.id] = str(problems[0])
+            else:
+                self._live[live.route.id] = live
         self._by_rule = {each.wanted.rule.name: id for id, each in self._live.items()}
         self._patterns = RuleSet({id: each.wanted.rule.pattern for id, each in self._live.items()})
+        self._validator = functools.cache(self._compiled)
+        self._schemas = {each.event.id: each.event.schema for each in self._live.values()}
         self._router = store.targets.get(ROUTER, {}).get("Arn")
         self._routed = {item["Arn"]: ("function", name) for name, item in store.targets.items() if _is_function(item)}
         self._routed |= {names.machine_arn(flow): ("flow", flow) for flow in store.flows}
@@ -84,33 +123,32 @@ class LiveRoutes:
 
     def rule(self, route: str) -> str:
         """The name of the rule of `route` (`<event-id>/<route>`). Raises StaysError where no event can go by it."""
+        if self._released:
+            raise StaysError("the stack is released: it has no rules", "python -m signalbox thaw")
         return self._enabled(route).wanted.rule.name
 
     def route(self, missed: Missed) -> str:
         """The route by which the event did not come, as far as that is known."""
         return missed.route or self._by_rule.get(missed.rule, "/".join(missed.rule.rsplit(".", 1)))
 
-    def sendings(self, missed: Missed) -> list[Sending]:
-        """What must be sent so that everything has the event that is to have it. Raises StaysError."""
+    def plan(self, missed: Missed) -> Plan:
+        """What must be sent so that everything has the event that is to have it. Raises StaysError: nothing can."""
+        if self._released:
+            raise StaysError("the stack is released: it has no rules", "python -m signalbox thaw")
         try:
             taking = sorted(self._patterns.match(missed.event))
         except EventError as error:
             raise StaysError(f"the event cannot be matched: {error}") from error
         if missed.unfed:
-            return self._to_all(taking, missed.event)
-        missing = self._missing(missed)
+            return self._to_all(taking, missed)
         if route := self.route(missed):
             live = self._enabled(route)
             if route not in taking:
                 raise StaysError(f"{route} does not take the event any more", "delete the message, or edit the route")
-            candidates = [live]
-        else:
-            candidates = [self._live[id] for id in taking]
-        return self._to_first(candidates, missed, missing)
+            return self._to_some(live, missed)
+        return self._to_first([self._live[id] for id in taking], missed)
 
     def _enabled(self, route: str) -> _Live:
-        if self._released:
-            raise StaysError("the stack is released: it has no rules", "python -m signalbox thaw")
         if error := self._malformed.get(route.partition("/")[0]):
             raise StaysError(f"the store's items of {route.partition('/')[0]} cannot be read: {error}", _MEND)
         if route not in self._live:
@@ -119,83 +157,104 @@ class LiveRoutes:
             raise StaysError(f"{route} is disabled", f"python -m signalbox enable {route}")
         return self._live[route]
 
-    def _to_first(
-        self, candidates: Iterable[_Live], missed: Missed, missing: Callable[[Target, str], bool]
-    ) -> list[Sending]:
+    def _to_some(self, live: _Live, missed: Missed) -> Plan:
+        """To those of a known route's targets that have missed the event. What the route has lost since is left."""
+        targets = self._missing(live, missed)
+        there = [{each.kind: each.name} for each in targets]
+        gone = tuple(each for each in missed.targets if each not in there)
+        lost = ", ".join(_names(gone)) or missed.arn
+        why = StaysError(f"{live.route.id} does not send to {lost} any more", "bring it back, or delete the message")
+        if not targets:
+            raise why
+        left = (Left(live.route.id, gone, missed.event, why, missed.archived),) if gone else ()
+        return Plan(tuple(self._to(live, missed, targets)), left)
+
+    def _to_first(self, candidates: Iterable[_Live], missed: Missed) -> Plan:
         """By the first route that sends to what has missed the event, and can now."""
         why: StaysError | None = None
         for live in candidates:
-            targets = [each for each in live.route.targets if missing(each, live.address(each.name))]
-            if not targets:
+            if not (targets := self._missing(live, missed)):
                 continue
             try:
                 self._enabled(live.route.id)
-                return self._to(live, missed.event, targets, missed.run)
+                return Plan(tuple(self._to(live, missed, targets)))
             except StaysError as error:
                 why = why or error
-        if why is None and (self._released or self._malformed):
+        if why is None and self._malformed:
             why = StaysError("no route is known that sends the event there", _MEND)
         raise why or StaysError("no route sends the event to what has missed it any more", "delete the message")
 
-    def _to_all(self, taking: Iterable[str], event: JsonObject) -> list[Sending]:
-        """To everything that would have it, had it come to our bus; what cannot have it is left for another time."""
-        found = []
+    def _to_all(self, taking: Iterable[str], missed: Missed) -> Plan:
+        """To everything that would have the event, had it come to our bus."""
+        if self._malformed:
+            broken = ", ".join(self._malformed)
+            raise StaysError(f"the store's items of {broken} cannot be read: their routes may take the event", _MEND)
+        sendings: list[Sending] = []
+        left: list[Left] = []
         for live in (self._live[id] for id in taking if self._live[id].route.enabled):
             routed = [each for each in live.route.targets if each.kind in ROUTER_KINDS]
             others = [[each] for each in live.route.targets if each.kind not in ROUTER_KINDS]
             for targets in filter(None, [routed, *others]):
                 try:
-                    found += self._to(live, event, targets)
+                    sendings += self._to(live, missed, targets)
                 except StaysError as why:
-                    found.append(_left(live, event, targets, why))
-        if not found:
-            raise StaysError("no route takes the event", "delete the message, or make or enable a route")
-        return found
+                    names = tuple({each.kind: each.name} for each in targets)
+                    left.append(Left(live.route.id, names, missed.event, why, missed.archived))
+        if not sendings:
+            raise left[0].why if left else StaysError("no route takes the event", "make or enable one, or delete it")
+        return Plan(tuple(sendings), tuple(left))
 
-    def _missing(self, missed: Missed) -> Callable[[Target, str], bool]:
-        """Which targets of a route, by what they are and their ARN, are those that have missed it?"""
+    def _missing(self, live: _Live, missed: Missed) -> list[Target]:
+        """Those of a route's targets that have missed the event."""
+        targets = live.route.targets
         if missed.targets:
-            return lambda target, _: {target.kind: target.name} in missed.targets
+            return [each for each in targets if {each.kind: each.name} in missed.targets]
         if missed.arn == self._router:
-            return lambda target, _: target.kind in ROUTER_KINDS
+            return [each for each in targets if each.kind in ROUTER_KINDS]
         if not missed.rule:
-            return lambda target, _: (target.kind, target.name) == self._routed.get(missed.arn)
-        return lambda target, arn: target.kind not in ROUTER_KINDS and arn == missed.arn
+            return [each for each in targets if (each.kind, each.name) == self._routed.get(missed.arn)]
+        native = [each for each in targets if each.kind not in ROUTER_KINDS]
+        return [each for each in native if live.address(each.name) == missed.arn]
 
-    def _to(self, live: _Live, event: JsonObject, targets: list[Target], run: str | None = None) -> list[Sending]:
+    def _to(self, live: _Live, missed: Missed, targets: list[Target]) -> list[Sending]:
         if live.wanted.missing:
-            raise StaysError(
-                f"{live.route.id} waits for {', '.join(live.wanted.missing)}", "python -m signalbox status"
-            )
-        routed = [{each.kind: each.name} for each in targets if each.kind in ROUTER_KINDS]
-        sendings = [self._by_router(live, event, routed, run)] if routed else []
-        return [*sendings, *(self._direct(live, event, each) for each in targets if each.kind not in ROUTER_KINDS)]
+            raise StaysError(f"{live.route.id} waits for {', '.join(live.wanted.missing)}", _MEND)
+        routed = tuple({each.kind: each.name} for each in targets if each.kind in ROUTER_KINDS)
+        sendings = [self._by_router(live, missed, routed)] if routed else []
+        return [*sendings, *(self._direct(live, missed, each) for each in targets if each.kind not in ROUTER_KINDS)]
 
-    def _by_router(self, live: _Live, event: JsonObject, targets: list[dict[str, str]], run: str | None) -> Sending:
-        try:
-            faults = compile_schema(live.event.schema).errors(event["detail"])
-        except SchemaError as error:
-            raise StaysError(f"the schema of {live.event.id} cannot be used: {error}", _MEND) from error
-        if faults:
+    def _by_router(self, live: _Live, missed: Missed, targets: tuple[Mapping[str, str], ...]) -> Sending:
+        if faults := self._validator(live.event.id).errors(missed.event["detail"]):
             raise StaysError(
                 f"the detail does not fit the schema of {live.event.id}: {faults[0]}",
                 "mend the schema and deploy it, or delete the message",
             )
         document: JsonObject = {
-            "event": event,
+            "event": missed.event,
             "route": live.route.id,
             "schema": schema_hash(live.event.schema),
-            "targets": targets,
+            "targets": list(targets),
         }
+        # A rule's call of the Router that seemed to fail may have come through, under no name of a run.
+        run = "" if missed.rule else missed.run
         if run is not None:
             document = {**document, "run": run}
-        return Sending(live.route.id, _names(targets), event, document=document)
+        return Sending(live.route.id, targets, missed.event, document=document)
 
-    def _direct(self, live: _Live, event: JsonObject, target: Target) -> Sending:
+    def _compiled(self, event_id: str) -> Validator:
+        try:
+            return compile_schema(self._schemas[event_id])
+        except SchemaError as error:
+            raise StaysError(f"the schema of {event_id} cannot be used: {error}", _MEND) from error
+
+    def _direct(self, live: _Live, missed: Missed, target: Target) -> Sending:
+        event, name = missed.event, f"{target.kind} {target.name}"
         address = next(each for each in live.wanted.targets if each["Id"] == target.name)
         arn, rule, made = address["Arn"], live.wanted.rule.name, address.get("InputTransformer")
         if why := _only_by_eventbridge(arn, event, transformed=made is not None):
-            raise StaysError(f"{target.kind} {target.name}: {why}", f"{_AGAIN} {live.route.id} --from …")
+            again = f"python -m signalbox replay {live.route.id} --from …"
+            by_hand = "our archive has not got the event: call the target by hand, then delete the message"
+            raise StaysError(f"{name}: {why}", again if missed.archived else by_hand)
         text = to_text(event)
         if made:
             variables = {
@@ -207,12 +266,10 @@ class LiveRoutes:
         path = target.partition_key
         key = event["id"] if path is None else value_at(event, path)
         if key is NOWHERE:
-            raise StaysError(
-                f"{target.kind} {target.name}: the event has no {path}, the partition key", "edit the route"
-            )
+            raise StaysError(f"{name}: the event has no {path}, the partition key", "edit the route")
         return Sending(
             live.route.id,
-            (f"{target.kind} {target.name}",),
+            ({target.kind: target.name},),
             event,
             arn=arn,
             text=encodable(text),
@@ -232,13 +289,6 @@ def _live(store: StoreSnapshot, events: Mapping[str, WantedEvent]) -> Iterator[_
 
 def _is_function(item: Mapping[str, Any]) -> bool:
     return item["Kind"] == "function" and bool(item.get("Arn"))
-
-
-def _left(live: _Live, event: JsonObject, targets: list[Target], why: StaysError) -> Sending:
-    """A message of our own for `undelivered`: just these targets have missed it."""
-    missed = [{each.kind: each.name} for each in targets]
-    left = undelivered("redrive", str(why), route=live.route.id, targets=missed, event=event)
-    return Sending(live.route.id, tuple(f"{name} (stays)" for name in _names(missed)), event, left=left)
 
 
 def _names(targets: Iterable[Mapping[str, str]]) -> tuple[str, ...]:

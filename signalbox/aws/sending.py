@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from signalbox.definitions.arns import Arn, read_arn
-from signalbox.redrive import Sending
+from signalbox.redrive import Left, Sending
 from signalbox.runtime.aws import calls
 from signalbox.runtime.errors import Refused
 from signalbox.runtime.queues import Queue
@@ -28,15 +28,17 @@ class Sender:
     def send(self, sending: Sending, letter: str) -> None:
         """Give the target what it has missed. `letter` is the id of the message that says so: sent again for the same,
         a flow or state machine is not started again, nor does a FIFO queue take it twice. Raises CallError."""
-        if sending.left is not None:
-            self._undelivered.send(sending.left)
-        elif sending.document is not None:
+        if sending.document is not None:
             self._retry.send({"run": letter, **sending.document})
-        else:
-            arn = read_arn(sending.arn)
-            client = self._client(_CLIENTS.get(arn.service, arn.service), region_name=arn.region)
-            with calls():
-                _WAYS[arn.service](_Call(client, arn, sending, sending.run(letter)))
+            return
+        arn = read_arn(sending.arn)
+        client = self._client(_CLIENTS.get(arn.service, arn.service), region_name=arn.region)
+        with calls():
+            _WAYS[arn.service](_Call(client, arn, sending, sending.run(letter)))
+
+    def leave(self, left: Left) -> None:
+        """Put what cannot be sent now into `undelivered`, as a message of its own. Raises CallError."""
+        self._undelivered.send(left.document())
 
 
 @dataclass(frozen=True, slots=True)

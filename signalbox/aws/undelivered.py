@@ -7,12 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from signalbox.runtime.aws import calls
+from signalbox.runtime.errors import Refused
 from signalbox.runtime.queues import unpack
 
 VISIBILITY_SECONDS = 900
 """How long a message that was read is kept from others; whoever reads gives it back before."""
+SAFE_SECONDS = 700
+"""How long after the first reading somebody may begin to send: what is under way then has an end before the rest."""
 READ_SECONDS = 120
-"""How long the queue is read: what was read first must not be visible again before the end."""
+"""How long the queue is read."""
 BATCH = 10
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 WAIT_SECONDS = 2
@@ -36,12 +39,17 @@ class Undelivered:
     def __init__(self, client: Any, url: str) -> None:
         self._client = client
         self._url = url
+        self.until = 0.0
+        """Till when (`time.monotonic`) it is safe that nobody else sees what was read."""
+        self.emptied = False
+        """Has `read` seen the end of the queue?"""
 
     def read(self, limit: int) -> Iterator[Letter]:
         """Up to `limit` messages, in no order. They are kept from others for VISIBILITY_SECONDS or until `release`."""
         seen: set[str] = set()
-        until = time.monotonic() + READ_SECONDS
-        while len(seen) < limit and time.monotonic() < until:
+        start = time.monotonic()
+        self.until = start + SAFE_SECONDS
+        while len(seen) < limit and time.monotonic() < start + READ_SECONDS:
             with calls():
                 answer = self._client.receive_message(
                     QueueUrl=self._url,
@@ -53,6 +61,7 @@ class Undelivered:
                 )
             new = [each for each in answer.get("Messages", ()) if each["MessageId"] not in seen]
             if not new:
+                self.emptied = True
                 return
             seen.update(each["MessageId"] for each in new)
             yield from map(_letter, new)
@@ -71,7 +80,9 @@ class Undelivered:
                 for index, receipt in enumerate(receipts[start : start + BATCH])
             ]
             with calls():
-                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+                answer = self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+            if failed := answer.get("Failed"):
+                raise Refused(failed[0].get("Code", ""), failed[0].get("Message", ""))
 
 
 def _letter(message: Mapping[str, Any]) -> Letter:

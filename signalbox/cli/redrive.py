@@ -15,7 +15,7 @@ from signalbox.cli.console import Progress, counted, show_table
 from signalbox.cli.stack import Stack, read_stack, stack_options, talking
 from signalbox.missed import Missed, StaysError, read_message
 from signalbox.physical_names import RETRY, UNDELIVERED, queue
-from signalbox.redrive import LiveRoutes, Sending
+from signalbox.redrive import Left, LiveRoutes, Plan
 from signalbox.runtime.errors import CallError
 from signalbox.runtime.text import printable
 
@@ -24,31 +24,35 @@ if TYPE_CHECKING:
     from signalbox.aws.undelivered import Letter, Undelivered
 
 LIMIT = 1_000
-SEND_SECONDS = 600
-"""How long messages are sent: with the reading before, less than they are kept from others."""
 
 
 @dataclass
 class Case:
-    """One message, and what is or was done about it. `stays` and `fix`: why it cannot be sent again, and what helps."""
+    """One message, and what is or was done about it. `stays` and `fix`: why something of it stays, and what helps."""
 
     letter: "Letter"
     missed: Missed | None = None
     route: str = ""
-    sendings: Sequence[Sending] = field(default_factory=list)
-    stays: str = ""
-    fix: str = ""
+    plan: Plan = field(default_factory=lambda: Plan(()))
+    stays: dict[str, str] = field(default_factory=dict)
+    """Why something of it stays, each with what helps."""
     sent: bool = False
 
     @property
     def routes(self) -> list[str]:
         """The routes by which it goes, or by which it did not come."""
-        return list(dict.fromkeys(each.route for each in self.sendings)) or [each for each in (self.route,) if each]
+        known = [each.route for each in (*self.plan.sendings, *self.plan.left)]
+        return list(dict.fromkeys(known)) or [each for each in (self.route,) if each]
 
     @property
     def to(self) -> list[str]:
         """The targets that have missed it."""
-        return [name for each in self.sendings for name in each.names]
+        left = [f"{name} (stays)" for each in self.plan.left for name in each.names]
+        return [name for each in self.plan.sendings for name in each.names] + left
+
+    def stay(self, why: StaysError) -> None:
+        """Something of it stays."""
+        self.stays[str(why)] = why.fix
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -61,15 +65,16 @@ class Case:
             "routes": self.routes,
             "targets": self.to,
             "sent": self.sent,
-            "stays": self.stays,
-            "fix": self.fix,
+            "stays": [{"why": why, "fix": fix} for why, fix in self.stays.items()],
         }
 
 
 @click.command()
 @stack_options
 @click.option("--send", is_flag=True, help="Send them, and take what was sent off the queue.")
-@click.option("--route", "only", multiple=True, metavar="EVENT[/ROUTE]", help="Only what goes by this route or event.")
+@click.option(
+    "--route", "only", multiple=True, metavar="EVENT[/ROUTE]", help="Only messages that go by this route or event."
+)
 @click.option("--limit", default=LIMIT, show_default=True, type=click.IntRange(1), help="Messages to look at.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def redrive(
@@ -100,8 +105,8 @@ def redrive(
             _show(chosen, send)
         if others := len(cases) - len(chosen):
             click.echo(f"{counted(others, 'message')} of other routes, or of none that is known")
-        if len(cases) == limit:
-            click.echo(f"there may be more than these {limit}: --limit")
+        if not undelivered.emptied:
+            click.echo(f"there may be more than these {len(cases)}: --limit, or once more")
     sys.exit(1 if any(case.stays for case in chosen) else 0)
 
 
@@ -138,9 +143,13 @@ def _plan(case: Case, routes: LiveRoutes) -> None:
     try:
         case.missed = read_message(case.letter.body, case.letter.attributes, routes.stack)
         case.route = routes.route(case.missed)
-        case.sendings = routes.sendings(case.missed)
+        case.plan = routes.plan(case.missed)
     except StaysError as why:
-        case.stays, case.fix = str(why), why.fix
+        case.stay(why)
+    except (ValueError, TypeError) as error:  # whatever an event holds, the others are sent
+        case.stay(StaysError(f"the event cannot be written: {error}", "delete the message"))
+    for left in case.plan.left:
+        case.stay(left.why)
 
 
 def _is_of(case: Case, only: Sequence[str]) -> bool:
@@ -149,27 +158,43 @@ def _is_of(case: Case, only: Sequence[str]) -> bool:
 
 def _send(cases: Sequence[Case], undelivered: "Undelivered", sender: "Sender") -> None:
     progress = Progress("sent")
-    ready = [case for case in cases if case.sendings]
-    until = time.monotonic() + SEND_SECONDS
+    ready = [case for case in cases if case.plan.sendings]
     for number, case in enumerate(ready):
         progress(number, len(ready))
-        if time.monotonic() > until:
-            case.stays, case.fix = "there was no time for it", "python -m signalbox redrive --send, once more"
+        if time.monotonic() > undelivered.until:
+            case.stay(StaysError("there was no time for it", "python -m signalbox redrive --send, once more"))
             continue
-        try:
-            for sending in case.sendings:
-                sender.send(sending, case.letter.id)
-            undelivered.delete(case.letter)
-        except (CallError, ValueError, TypeError) as error:  # an event may hold what a client cannot write
-            case.stays, case.fix = f"{', '.join(case.to)}: {error}", "mend it and redrive again, or delete the message"
-        else:
-            case.sent = True
+        _send_one(case, undelivered, sender)
     progress.clear()
+
+
+def _send_one(case: Case, undelivered: "Undelivered", sender: "Sender") -> None:
+    """Each target by itself: what one refuses keeps nothing from another, and is left alone in `undelivered`."""
+    left = list(case.plan.left)
+    for sending in case.plan.sendings:
+        try:
+            sender.send(sending, case.letter.id)
+        except (CallError, ValueError, TypeError) as error:  # an event may hold what a client cannot write
+            why = StaysError(f"{', '.join(sending.names)}: {error}", "mend it and redrive again, or delete the message")
+            case.stay(why)
+            archived = case.missed is None or case.missed.archived
+            left.append(Left(sending.route, sending.targets, sending.event, why, archived))
+    if len(left) == len(case.plan.left) + len(case.plan.sendings):
+        return  # nobody has got it: the message stays as it is
+    try:
+        for each in left:
+            sender.leave(each)
+        undelivered.delete(case.letter)
+    except (CallError, ValueError, TypeError) as error:
+        what = f"{', '.join(case.to)}: sent, but the message is still there: {error}"
+        case.stay(StaysError(what, "delete it, or what it says is sent twice"))
+    else:
+        case.sent = True
 
 
 def _show(cases: Sequence[Case], send: bool) -> None:
     if not cases:
-        click.echo("nothing is undelivered")
+        click.echo("nothing is undelivered, unless somebody else looks at it just now")
         return
     rows = [
         (
@@ -177,17 +202,23 @@ def _show(cases: Sequence[Case], send: bool) -> None:
             case.missed.reason if case.missed else "",
             ", ".join(case.routes),
             ", ".join(case.to),
-            "sent" if case.sent else case.stays and "stays",
+            _state(case),
         )
         for case in cases
     ]
     show_table(("since", "reason", "route", "to", ""), rows)
-    for what in dict.fromkeys((case.stays, case.fix) for case in cases if case.stays):
+    for what in dict.fromkeys(pair for case in cases for pair in case.stays.items()):
         said, fix = (printable(text, 1_000) for text in what)
         click.echo(f"{click.style('stays', fg='yellow')}: {said}{f'; fix: {fix}' if fix else ''}")
-    stays = sum(bool(case.stays) for case in cases)
     if send:
         click.echo(f"{sum(case.sent for case in cases)} of {counted(len(cases), 'message')} sent")
-    else:
-        ready = f"{len(cases) - stays} of {counted(len(cases), 'message')} can be sent"
-        click.echo(f"{ready}: python -m signalbox redrive --send")
+        return
+    ready = sum(bool(case.plan.sendings) for case in cases)
+    hint = ": python -m signalbox redrive --send" if ready else ""
+    click.echo(f"{ready} of {counted(len(cases), 'message')} can be sent{hint}")
+
+
+def _state(case: Case) -> str:
+    if case.sent:
+        return "sent in part" if case.stays else "sent"
+    return "stays" if case.stays and not case.plan.sendings else ""

@@ -112,4 +112,4 @@ def _start(stack: Stack, route: str, start: datetime, end: datetime) -> dict[str
 def _progress(answer: dict[str, Any]) -> None:
     """How far the replay is, for whoever looks on."""
     if sys.stderr.isatty() and (last := answer.get("EventLastReplayedTime")):
-        click.echo(f"\r{answer['State'].lower()}, at {last:%Y-%m-%d %H:%M:%S} ", nl=False, err=True)
+        click.echo(f"{answer['State'].lower()}, at {last:%Y-%m-%d %H:%M:%S}", err=True)

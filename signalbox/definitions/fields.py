@@ -69,14 +69,17 @@ class Fields:
             elif more is True:
                 open_ = True
             open_ = open_ or name in _named(view)
-        if found or open_:
-            return Fields(self._root, found, into_arrays=self._into_arrays)
-        return None
+        if open_:
+            found.append(True)  # it may be anything
+        return Fields(self._root, found, into_arrays=self._into_arrays) if found else None
 
-    def items(self) -> "Fields":
-        """The schemas of an array's items."""
-        found = [view[key] for view in self._views for key in _ITEMS if key in view]
-        found += [each for view in self._views for each in view.get("prefixItems", ())]
+    def item(self, index: int) -> "Fields":
+        """The schemas of the item `index` of an array."""
+        found = []
+        for view in self._views:
+            first = view.get("prefixItems", ())
+            more = view.get("items", view.get("unevaluatedItems", True))
+            found.append(first[index] if index < len(first) else more)
         return Fields(self._root, found, into_arrays=self._into_arrays)
 
     def may_be(self, kind: str) -> bool:
@@ -116,7 +119,7 @@ def check_path(document: Document, place: Path, path: str, schema: Mapping[str, 
             what = f"by the schema {prefix} is no {kind}: the path leads nowhere"
             yield document.problem("input-field", what, place, got=path, fix=an_item, severity="warning")
             return
-        inner = known.field(key) if key else known.items()
+        inner = known.field(key) if key else known.item(int(index))
         if inner is None:
             yield document.problem(
                 "input-field",

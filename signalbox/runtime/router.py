@@ -231,6 +231,7 @@ class Router:
             route=delivery.route,
             targets=list(targets),
             schema=delivery.schema,
+            run=delivery.run,
             event=delivery.event,
         )
 

@@ -13,12 +13,15 @@ def to_text(value: Any) -> str:
 
     Keys keep their order and numbers stay as Python read them. Two things that `json.loads` lets in have no plain way
     out: half of a surrogate pair is written as its escape, and a number too big for a float, which was read as
-    infinite, as 1e999. Raises ValueError for NaN and TypeError for what JSON does not have.
+    infinite, as 1e999. Raises ValueError for NaN and nesting too deep, and TypeError for what JSON does not have.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except ValueError:
-        text = _with_infinities(value)
+        try:
+            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        except ValueError:
+            text = _with_infinities(value)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
     return encodable(text)
 
 

@@ -154,7 +154,7 @@ def test_what_cannot_be_sent_stays_and_says_why(park: Sandbox):
     sqs.send_message(QueueUrl=url(park), MessageBody="hello")
     messages = told(park, "--send", code=1)
     assert sorted(each["sent"] for each in messages) == [False] * 3, "one for each route, and the text"
-    said = " ".join(each["stays"] for each in messages)
+    said = " ".join(stays["why"] for each in messages for stays in each["stays"])
     assert "does not fit the schema of waitTimesSummary" in said
     assert "not a message that Signalbox or AWS puts here" in said
     assert undelivered(park) == 3

@@ -87,6 +87,7 @@ def of_step_functions(text: Any) -> Any:
     return {"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": detail}
 
 
+FLOW_FAILED = {"signalbox": 1, "reason": "flow-failed", "targets": [{"flow": "repeats"}], "event": EVENT}
 ROUTED = {"event": EVENT, "route": "stop/told", "schema": "old", "targets": [{"function": "metrics"}], "attempt": 20}
 
 
@@ -117,7 +118,7 @@ ROUTED = {"event": EVENT, "route": "stop/told", "schema": "old", "targets": [{"f
 )
 def test_of_each_kind_of_message_just_what_missed_the_event_gets_it(body, attributes, reason, names):
     missed = read_message(body, attributes, "park")
-    (sending,) = routes(told=TOLD).sendings(missed)
+    (sending,) = routes(told=TOLD).plan(missed).sendings
     assert (missed.event, missed.reason) == (EVENT, reason)
     assert (sending.route, list(sending.names)) == ("stop/told", names)
     if sending.document is None:
@@ -134,7 +135,7 @@ UNFED = read_message(*dead_letter("park.feed.0a1b2c3d", bus=""), "park")
 def test_what_never_came_from_its_foreign_bus_goes_to_all_that_would_have_it():
     assert UNFED.unfed
     stack = routes(told=TOLD, other={"pattern": {"type": ["Info"]}, "targets": [{"topic": "mail"}]})
-    names = [sending.names for sending in stack.sendings(UNFED)]
+    names = [sending.names for sending in stack.plan(UNFED).sendings]
     assert names == [("function metrics", "flow repeats"), ("topic mail",)]
 
 
@@ -144,13 +145,48 @@ def test_of_such_an_event_what_cannot_be_sent_now_is_left_and_the_rest_is_sent()
         off={"targets": [{"topic": "mail"}], "enabled": False},
         strict={"targets": [{"function": "metrics"}]},
     )
-    missed = Missed({**EVENT, "detail": {}}, "", unfed=True)
-    sendings = {sending.names: sending for sending in stack.sendings(missed)}
-    assert set(sendings) == {("api-destination hook (stays)",), ("topic mail",), ("function metrics (stays)",)}
-    left = sendings["api-destination hook (stays)",].left
-    assert left is not None
+    plan = stack.plan(Missed({**EVENT, "detail": {}}, "", unfed=True, archived=False))
+    assert [sending.names for sending in plan.sendings] == [("topic mail",)]
+    hook, metrics = plan.left
+    assert (hook.names, metrics.names) == (("api-destination hook",), ("function metrics",))
+    # As a message of its own it is of this target alone, and no archive has got it.
+    with pytest.raises(StaysError, match="only EventBridge") as stays:
+        stack.plan(read_message(hook.document(), {"reason": "redrive"}, "park"))
+    assert "replay" not in stays.value.fix
+    with pytest.raises(StaysError, match="only EventBridge") as stays:
+        stack.plan(Missed(EVENT, "", rule="stop.first", arn=f"arn:aws:events:{HERE}:api-destination/hook/1"))
+    assert "replay stop/first" in stays.value.fix
+
+
+def test_of_such_an_event_of_which_nothing_can_be_sent_all_stays():
+    stack = routes(first={"targets": [{"api-destination": "hook"}]})
     with pytest.raises(StaysError, match="only EventBridge"):
-        stack.sendings(read_message(left, {"reason": "redrive"}, "park"))
+        stack.plan(UNFED)
+
+
+def test_what_a_route_has_lost_since_is_left_and_not_forgotten():
+    stack = routes(told={"targets": [{"flow": "repeats"}]})
+    targets = [{"function": "metrics"}, {"flow": "repeats"}]
+    plan = stack.plan(read_message({**ROUTED, "targets": targets}, {}, "park"))
+    assert [sending.names for sending in plan.sendings] == [("flow repeats",)]
+    (left,) = plan.left
+    assert (left.names, str(left.why)) == (
+        ("function metrics",),
+        "stop/told does not send to function metrics any more",
+    )
+
+
+def test_malformed_items_may_be_of_a_route_that_takes_the_event_so_that_nothing_is_lost_of_it():
+    items = [
+        event_item(Event("stop", ("rides",), ("stop",), SCHEMA, {"r": route_from_config("stop", "r", TO_FIRST)})),
+        {**event_item(Event("halt", ("rides",), None, {}, {})), "RoutingConfig": "{"},
+        target_item("first", "topic", arn=MAIL),
+    ]
+    stack = LiveRoutes(StoreSnapshot.of(items), NAMES)
+    with pytest.raises(StaysError, match="items of halt cannot be read"):
+        stack.plan(UNFED)
+    (sending,) = stack.plan(read_message(*dead_letter("r"), "park")).sendings
+    assert sending.names == ("topic first",)
 
 
 def test_an_event_called_as_a_feed_rule_is_none():
@@ -164,7 +200,7 @@ def test_of_two_names_of_one_target_the_route_s_own_counts():
         target_item("first", "topic", arn=MAIL),
         target_item("second", "topic", arn=MAIL),
     ]
-    (sending,) = LiveRoutes(StoreSnapshot.of(items), NAMES).sendings(read_message(*dead_letter("r"), "park"))
+    (sending,) = LiveRoutes(StoreSnapshot.of(items), NAMES).plan(read_message(*dead_letter("r"), "park")).sendings
     assert sending.names == ("topic first",)
 
 
@@ -176,7 +212,7 @@ def test_where_the_route_is_not_known_the_first_that_can_sends():
     free = Event("b", ("rides",), None, {}, {"r": route_from_config("b", "r", TO_METRICS)})
     items = [event_item(strict), event_item(free), target_item("metrics", "function", arn=METRICS)]
     items.append(target_item("router", "router", arn=ROUTER, runtime=False))
-    (sending,) = LiveRoutes(StoreSnapshot.of(items), NAMES).sendings(read_message(of_lambda(EVENT), {}, "park"))
+    (sending,) = LiveRoutes(StoreSnapshot.of(items), NAMES).plan(read_message(of_lambda(EVENT), {}, "park")).sendings
     assert sending.route == "b/r"
 
 
@@ -189,25 +225,31 @@ def test_a_released_stack_has_no_routes_and_says_so():
         control_item(RELEASE, at="", by=""),
     ]
     with pytest.raises(StaysError, match="released") as stays:
-        LiveRoutes(StoreSnapshot.of(items), NAMES).sendings(read_message(*dead_letter("r"), "park"))
+        LiveRoutes(StoreSnapshot.of(items), NAMES).plan(read_message(*dead_letter("r"), "park"))
     assert "thaw" in stays.value.fix
 
 
-def test_what_the_router_began_it_goes_on_with_and_what_it_gave_up_it_begins_anew():
+def test_what_the_router_did_not_come_to_the_end_of_keeps_the_name_of_its_run():
     stack = routes(told=TOLD)
-    (begun,) = stack.sendings(read_message({**ROUTED, "run": "again"}, {}, "park"))
-    (first,) = stack.sendings(read_message(ROUTED, {}, "park"))
-    (given_up,) = stack.sendings(read_message({**ROUTED, "signalbox": 1, "reason": "too-large"}, {}, "park"))
+    (begun,) = stack.plan(read_message({**ROUTED, "run": "again"}, {}, "park")).sendings
+    (first,) = stack.plan(read_message(ROUTED, {}, "park")).sendings
+    (given_up,) = stack.plan(
+        read_message({**ROUTED, "signalbox": 1, "reason": "too-large", "run": "again"}, {}, "park")
+    ).sendings
     assert begun.document is not None and begun.document["run"] == "again"
     assert first.document is not None and first.document["run"] == ""
-    assert given_up.document is not None and "run" not in given_up.document
+    assert given_up.document is not None and given_up.document["run"] == "again"
+    (failed,) = stack.plan(read_message(FLOW_FAILED, {}, "park")).sendings
+    assert failed.document is not None and "run" not in failed.document, "it did run, and must run anew"
+    (called,) = stack.plan(read_message(*dead_letter(target=ROUTER), "park")).sendings
+    assert called.document is not None and called.document["run"] == ""
 
 
 def test_two_sendings_of_one_message_have_names_of_their_own_and_keep_them():
     stack = routes(one={"targets": [{"topic": "mail"}]}, two={"targets": [{"topic": "mail"}]})
-    runs = [sending.run("m-1") for sending in stack.sendings(UNFED)]
-    assert len({*runs, *(sending.run("m-2") for sending in stack.sendings(UNFED))}) == 4
-    assert runs == [sending.run("m-1") for sending in stack.sendings(UNFED)]
+    runs = [sending.run("m-1") for sending in stack.plan(UNFED).sendings]
+    assert len({*runs, *(sending.run("m-2") for sending in stack.plan(UNFED).sendings)}) == 4
+    assert runs == [sending.run("m-1") for sending in stack.plan(UNFED).sendings]
 
 
 def test_a_target_gets_what_its_route_s_template_makes_and_its_group_or_key():
@@ -221,11 +263,11 @@ def test_a_target_gets_what_its_route_s_template_makes_and_its_group_or_key():
             ]
         }
     )
-    (mail,) = stack.sendings(read_message(*dead_letter(), "park"))
+    (mail,) = stack.plan(read_message(*dead_letter(), "park")).sendings
     assert mail.text == '"wheel, by stop.told"'
-    (jobs,) = stack.sendings(Missed(EVENT, "", rule="stop.told", arn=f"arn:aws:sqs:{HERE}:park-jobs.fifo"))
+    (jobs,) = stack.plan(Missed(EVENT, "", rule="stop.told", arn=f"arn:aws:sqs:{HERE}:park-jobs.fifo")).sendings
     assert jobs.group == "g"
-    (rides,) = stack.sendings(Missed(EVENT, "", rule="stop.told", arn=f"arn:aws:kinesis:{HERE}:stream/rides"))
+    (rides,) = stack.plan(Missed(EVENT, "", rule="stop.told", arn=f"arn:aws:kinesis:{HERE}:stream/rides")).sendings
     assert rides.key == "wheel"
 
 
@@ -242,9 +284,9 @@ def test_a_target_gets_what_its_route_s_template_makes_and_its_group_or_key():
         (
             {"told": {"targets": [{"function": "metrics"}]}},
             read_message(*dead_letter(), "park"),
-            "no route sends the event to what has missed it any more",
+            f"stop/told does not send to {MAIL} any more",
         ),
-        ({"told": TOLD}, read_message(*dead_letter(target=f"{MAIL}-old"), "park"), "no route sends the event"),
+        ({"told": TOLD}, read_message(*dead_letter(target=f"{MAIL}-old"), "park"), "does not send to"),
         (
             {"told": {"targets": [{"function": "metrics"}], "enabled": False}},
             read_message(of_lambda(EVENT), {}, "park"),
@@ -270,7 +312,7 @@ def test_a_target_gets_what_its_route_s_template_makes_and_its_group_or_key():
 )
 def test_what_cannot_be_sent_as_things_are_says_why(live, missed, said):
     with pytest.raises(StaysError, match=said.replace("$", r"\$").replace("(", r"\(")):
-        routes(**live).sendings(missed)
+        routes(**live).plan(missed)
 
 
 @pytest.mark.parametrize(
@@ -330,12 +372,12 @@ bodies = st.recursive(
 def test_whatever_lies_there_is_sent_by_a_route_or_stays(body, attributes):
     live = _LIVE
     try:
-        sendings = live.sendings(read_message(body, attributes, "park"))
+        plan = live.plan(read_message(body, attributes, "park"))
     except StaysError as why:
         assert str(why)
     else:
-        assert sendings
-        assert {sending.route for sending in sendings} == {"stop/told"}
+        assert plan.sendings
+        assert {each.route for each in (*plan.sendings, *plan.left)} == {"stop/told"}
 
 
 _LIVE = routes(told=TOLD)
