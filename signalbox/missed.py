@@ -48,7 +48,9 @@ def read_message(body: Any, attributes: Mapping[str, str], stack: str) -> Missed
     Raises StaysError where it holds no event that a route could be asked about.
     """
     if not isinstance(body, Mapping):
-        raise StaysError("not a message that Signalbox or AWS puts here")
+        raise StaysError(
+            "not a message that Signalbox or AWS puts here", "see who may write to the queue, and delete it"
+        )
     if "RULE_ARN" in attributes:
         return _of_eventbridge(body, attributes, stack)
     if "requestContext" in body:
@@ -127,7 +129,7 @@ def _input_of(execution: Any) -> tuple[str, str]:
 
 def _event(value: Any) -> JsonObject:
     if not _is_event(value):
-        raise StaysError("it holds no event of EventBridge")
+        raise StaysError("it holds no event of EventBridge", "delete the message")
     return value
 
 
