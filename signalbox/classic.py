@@ -104,7 +104,7 @@ def _in_order(value: Json) -> Json:
 
 def rule_targets(event: Event, route: Route) -> tuple[RuleTarget, ...]:
     """The targets of a route's rule: one Router target for all functions and flows, one for each destination."""
-    routed = [{target.kind: target.name} for target in route.targets if target.kind in ROUTER_KINDS]
+    routed = [target.named for target in route.targets if target.kind in ROUTER_KINDS]
     targets = [RuleTarget(ROUTER, {}, router_template(event, route, routed), route.retry)] if routed else []
     for target in route.targets:
         if target.kind not in ROUTER_KINDS:

@@ -50,6 +50,11 @@ class Target:
     partition_key: str | None = None
     """JSON path of the partition key, for streams."""
 
+    @property
+    def named(self) -> dict[str, str]:
+        """`{<kind>: <name>}`, as messages and the Router have it."""
+        return {self.kind: self.name}
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

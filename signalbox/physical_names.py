@@ -14,8 +14,8 @@ from signalbox.names import physical
 UNDELIVERED = "undelivered"
 RETRY = "retry"
 _FIFO = ".fifo"
-_ARCHIVE_NAME_LIMIT = 48
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_CreateArchive.html
+_ARCHIVE_NAME_LIMIT = 48
 # https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html
 _TOPIC_NAME_LIMIT = 256
 _LOG_GROUP_PART_LIMIT = 400

@@ -5,11 +5,11 @@ it gets is asked of the store.
 """
 
 import functools
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from signalbox.canonical import digest
 from signalbox.classic import ROUTER, of_aws, schema_hash
 from signalbox.definitions.arns import read_arn
 from signalbox.effective import effective_routes
@@ -22,57 +22,55 @@ from signalbox.runtime.queues import undelivered
 from signalbox.runtime.text import encodable, to_text
 from signalbox.schema import SchemaError, Validator, compile_schema
 from signalbox.store import RELEASE, StoreSnapshot, event_from_item
-from signalbox.transform import NOWHERE, transformed, value_at
+from signalbox.transform import NOWHERE, rule_variables, transformed, value_at
 
 _MEND = "python -m signalbox status, then a deploy"
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
-    """One event for one target of a rule: `targets` say which of the route's (the Router's are several).
+class Part:
+    """Some of what a message says: `targets` of `route` that have missed the event."""
+
+    route: str
+    targets: tuple[Mapping[str, str], ...]
+    missed: Missed
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What people are told of the targets."""
+        return _names(self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending(Part):
+    """One event for one target of a rule, of which the Router's may be several of the route.
 
     `document` is for the Router, by its retry queue: the functions and flows that it is to start. Else `arn` is where
     `text` goes; queues with groups and streams have a `group` and a `key`.
     """
 
-    route: str
-    targets: tuple[Mapping[str, str], ...]
-    event: JsonObject
     arn: str = ""
     text: str = ""
     document: JsonObject | None = None
     group: str | None = None
     key: str | None = None
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What people are told of the targets."""
-        return _names(self.targets)
-
     def run(self, letter: str) -> str:
         """The name of this sending of the message `letter`: the same for a repeat, another for any other."""
-        return hashlib.sha256(to_text([letter, self.route, *self.names]).encode()).hexdigest()
+        return digest([letter, self.route, *self.names], 64)
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """What of a message cannot be sent as things are, and why: `targets` of `route`."""
+class Left(Part):
+    """What cannot be sent as things are, and why."""
 
-    route: str
-    targets: tuple[Mapping[str, str], ...]
-    event: JsonObject
     why: StaysError
-    archived: bool
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What people are told of the targets."""
-        return _names(self.targets)
 
     def document(self) -> JsonObject:
         """A message of our own for `undelivered`, in which nothing else has missed the event."""
-        left = undelivered("redrive", str(self.why), route=self.route, targets=list(self.targets), event=self.event)
-        return left if self.archived else {**left, "archived": False}
+        event, targets = self.missed.event, list(self.targets)
+        left = undelivered("redrive", str(self.why), route=self.route, targets=targets, event=event)
+        return left if self.missed.archived else {**left, "archived": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +87,9 @@ class _Live:
     route: Route
     wanted: WantedRule
 
-    def address(self, target: str) -> str:
-        """The ARN of a native target; empty where it has none of its own in the rule."""
-        return next((each["Arn"] for each in self.wanted.targets if each["Id"] == target), "")
+    def address(self, target: Target) -> Mapping[str, Any]:
+        """How the rule sends to a native target, in the API's form; empty where it has none of that name."""
+        return next((each for each in self.wanted.targets if each["Id"] == target.name), {})
 
 
 class LiveRoutes:
@@ -123,8 +121,7 @@ class LiveRoutes:
 
     def rule(self, route: str) -> str:
         """The name of the rule of `route` (`<event-id>/<route>`). Raises StaysError where no event can go by it."""
-        if self._released:
-            raise StaysError("the stack is released: it has no rules", "python -m signalbox thaw")
+        self._refuse_released()
         return self._enabled(route).wanted.rule.name
 
     def route(self, missed: Missed) -> str:
@@ -133,8 +130,7 @@ class LiveRoutes:
 
     def plan(self, missed: Missed) -> Plan:
         """What must be sent so that everything has the event that is to have it. Raises StaysError: nothing can."""
-        if self._released:
-            raise StaysError("the stack is released: it has no rules", "python -m signalbox thaw")
+        self._refuse_released()
         try:
             taking = sorted(self._patterns.match(missed.event))
         except EventError as error:
@@ -148,6 +144,10 @@ class LiveRoutes:
             return self._to_some(live, missed)
         return self._to_first([self._live[id] for id in taking], missed)
 
+    def _refuse_released(self) -> None:
+        if self._released:
+            raise StaysError("the stack is released: it has no rules", "python -m signalbox thaw")
+
     def _enabled(self, route: str) -> _Live:
         if error := self._malformed.get(route.partition("/")[0]):
             raise StaysError(f"the store's items of {route.partition('/')[0]} cannot be read: {error}", _MEND)
@@ -160,13 +160,13 @@ class LiveRoutes:
     def _to_some(self, live: _Live, missed: Missed) -> Plan:
         """To those of a known route's targets that have missed the event. What the route has lost since is left."""
         targets = self._missing(live, missed)
-        there = [{each.kind: each.name} for each in targets]
+        there = [each.named for each in targets]
         gone = tuple(each for each in missed.targets if each not in there)
         lost = ", ".join(_names(gone)) or missed.arn
         why = StaysError(f"{live.route.id} does not send to {lost} any more", "bring it back, or delete the message")
         if not targets:
             raise why
-        left = (Left(live.route.id, gone, missed.event, why, missed.archived),) if gone else ()
+        left = (Left(live.route.id, gone, missed, why),) if gone else ()
         return Plan(tuple(self._to(live, missed, targets)), left)
 
     def _to_first(self, candidates: Iterable[_Live], missed: Missed) -> Plan:
@@ -198,8 +198,7 @@ class LiveRoutes:
                 try:
                     sendings += self._to(live, missed, targets)
                 except StaysError as why:
-                    names = tuple({each.kind: each.name} for each in targets)
-                    left.append(Left(live.route.id, names, missed.event, why, missed.archived))
+                    left.append(Left(live.route.id, tuple(each.named for each in targets), missed, why))
         if not sendings:
             raise left[0].why if left else StaysError("no route takes the event", "make or enable one, or delete it")
         return Plan(tuple(sendings), tuple(left))
@@ -208,18 +207,18 @@ class LiveRoutes:
         """Those of a route's targets that have missed the event."""
         targets = live.route.targets
         if missed.targets:
-            return [each for each in targets if {each.kind: each.name} in missed.targets]
+            return [each for each in targets if each.named in missed.targets]
         if missed.arn == self._router:
             return [each for each in targets if each.kind in ROUTER_KINDS]
         if not missed.rule:
             return [each for each in targets if (each.kind, each.name) == self._routed.get(missed.arn)]
         native = [each for each in targets if each.kind not in ROUTER_KINDS]
-        return [each for each in native if live.address(each.name) == missed.arn]
+        return [each for each in native if live.address(each).get("Arn") == missed.arn]
 
     def _to(self, live: _Live, missed: Missed, targets: list[Target]) -> list[Sending]:
         if live.wanted.missing:
             raise StaysError(f"{live.route.id} waits for {', '.join(live.wanted.missing)}", _MEND)
-        routed = tuple({each.kind: each.name} for each in targets if each.kind in ROUTER_KINDS)
+        routed = tuple(each.named for each in targets if each.kind in ROUTER_KINDS)
         sendings = [self._by_router(live, missed, routed)] if routed else []
         return [*sendings, *(self._direct(live, missed, each) for each in targets if each.kind not in ROUTER_KINDS)]
 
@@ -239,7 +238,7 @@ class LiveRoutes:
         run = "" if missed.rule else missed.run
         if run is not None:
             document = {**document, "run": run}
-        return Sending(live.route.id, targets, missed.event, document=document)
+        return Sending(live.route.id, targets, missed, document=document)
 
     def _compiled(self, event_id: str) -> Validator:
         try:
@@ -249,7 +248,7 @@ class LiveRoutes:
 
     def _direct(self, live: _Live, missed: Missed, target: Target) -> Sending:
         event, name = missed.event, f"{target.kind} {target.name}"
-        address = next(each for each in live.wanted.targets if each["Id"] == target.name)
+        address = live.address(target)
         arn, rule, made = address["Arn"], live.wanted.rule.name, address.get("InputTransformer")
         if why := _only_by_eventbridge(arn, event, transformed=made is not None):
             again = f"python -m signalbox replay {live.route.id} --from …"
@@ -257,11 +256,7 @@ class LiveRoutes:
             raise StaysError(f"{name}: {why}", again if missed.archived else by_hand)
         text = to_text(event)
         if made:
-            variables = {
-                "aws.events.rule-name": rule,
-                "aws.events.rule-arn": self._names.rule_arn(rule),
-                "aws.events.event.ingestion-time": event.get("time", ""),
-            }
+            variables = rule_variables(self._names.rule_arn(rule), rule, event.get("time", ""))
             text = transformed(made.get("InputPathsMap", {}), made["InputTemplate"], event, variables)
         path = target.partition_key
         key = event["id"] if path is None else value_at(event, path)
@@ -269,8 +264,8 @@ class LiveRoutes:
             raise StaysError(f"{name}: the event has no {path}, the partition key", "edit the route")
         return Sending(
             live.route.id,
-            ({target.kind: target.name},),
-            event,
+            (target.named,),
+            missed,
             arn=arn,
             text=encodable(text),
             group=target.message_group,

@@ -25,10 +25,10 @@ def transformed(
 ) -> str:
     """The text that a target receives for `event`: `template` with its `<name>` filled in, by `paths`.
 
-    `variables` are those that EventBridge defines, such as `aws.events.rule-name`; the two that hold the event need
-    not be given. In a value's place a variable becomes JSON; inside a text in quotes a string becomes its characters,
-    escaped so that the text stays one, and an object or list loses its quotation marks. A path that leads nowhere
-    gives an empty text; a name that nobody declared stays as it is.
+    `variables` are those of `rule_variables`; the two that EventBridge defines of the event itself need not be given.
+    In a value's place a variable becomes JSON; inside a text in quotes a string becomes its characters, escaped so that
+    the text stays one, and an object or list loses its quotation marks. A path that leads nowhere gives an empty text;
+    a name that nobody declared stays as it is.
     """
     values: dict[str, Json] = {
         **{name: _present(value_at(event, path)) for name, path in paths.items()},
@@ -53,6 +53,15 @@ def transformed(
     if '"' not in template and not _is_json(text):  # plain text: every variable is part of a sentence
         return _VARIABLE.sub(lambda found: _plain(values.get(found[1], found[0])), template)
     return text
+
+
+def rule_variables(rule_arn: str, rule_name: str, ingestion_time: str) -> dict[str, Json]:
+    """The variables that EventBridge defines of the rule and of when it got the event (ISO 8601)."""
+    return {
+        "aws.events.rule-arn": rule_arn,
+        "aws.events.rule-name": rule_name,
+        "aws.events.event.ingestion-time": ingestion_time,
+    }
 
 
 def value_at(event: Mapping[str, Json], path: str) -> Any:

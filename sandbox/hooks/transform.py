@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from signalbox.transform import NOWHERE, transformed, value_at
+from signalbox.transform import NOWHERE, rule_variables, transformed, value_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,7 @@ def target_input(target: Mapping[str, Any], event: Mapping[str, Any], context: C
     An InputPath that leads nowhere gives the whole event.
     """
     if transformer := target.get("InputTransformer"):
-        variables = {
-            "aws.events.rule-arn": context.rule_arn,
-            "aws.events.rule-name": context.rule_name,
-            "aws.events.event.ingestion-time": context.ingestion_time,
-        }
+        variables = rule_variables(context.rule_arn, context.rule_name, context.ingestion_time)
         paths = transformer.get("InputPathsMap") or {}
         return transformed(paths, transformer.get("InputTemplate", ""), event, variables)
     if constant := target.get("Input"):

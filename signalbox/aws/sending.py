@@ -85,7 +85,7 @@ def _log_event(sending: Sending) -> dict[str, Any]:
             "timestamp": _epoch_ms(made["timestamp"]),
             "message": message if isinstance(message, str) else to_text(message),
         }
-    return {"timestamp": _epoch_ms(sending.event.get("time")), "message": sending.text}
+    return {"timestamp": _epoch_ms(sending.missed.event.get("time")), "message": sending.text}
 
 
 def _epoch_ms(moment: Any) -> int:
@@ -121,7 +121,7 @@ def _to_function(call: _Call) -> None:
 
 
 def _to_bus(call: _Call) -> None:
-    event = call.sending.event
+    event = call.sending.missed.event
     entry: dict[str, Any] = {
         "EventBusName": call.sending.arn,
         "Source": event["source"],

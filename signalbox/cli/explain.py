@@ -23,7 +23,7 @@ from signalbox.names import rule_name
 from signalbox.patterns import EventError, Pattern, compile
 from signalbox.runtime.text import printable
 from signalbox.schema import Violation, compile_schema
-from signalbox.transform import transformed
+from signalbox.transform import rule_variables, transformed
 
 _LINE = 4_000
 """Characters of a line that is shown; --json has all."""
@@ -99,12 +99,9 @@ def _received(
     elif target.input is None:
         made["receives"] = event
     else:
-        variables = {
-            "aws.events.rule-name": rule_name(kind.id, route.name),
-            "aws.events.rule-arn": f"arn:aws:events:{event['region']}:{event['account']}:rule/<bus>/"
-            f"{rule_name(kind.id, route.name)}",
-            "aws.events.event.ingestion-time": event["time"],
-        }
+        rule = rule_name(kind.id, route.name)
+        arn = f"arn:aws:events:{event['region']}:{event['account']}:rule/<bus>/{rule}"
+        variables = rule_variables(arn, rule, event["time"])
         text = transformed(target.input.paths, target.input.template, event, variables)
         try:
             made["receives"] = json.loads(text)

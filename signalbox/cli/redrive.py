@@ -177,8 +177,7 @@ def _send_one(case: Case, undelivered: "Undelivered", sender: "Sender") -> None:
         except (CallError, ValueError, TypeError) as error:  # an event may hold what a client cannot write
             why = StaysError(f"{', '.join(sending.names)}: {error}", "mend it and redrive again, or delete the message")
             case.stay(why)
-            archived = case.missed is None or case.missed.archived
-            left.append(Left(sending.route, sending.targets, sending.event, why, archived))
+            left.append(Left(sending.route, sending.targets, sending.missed, why))
     if len(left) == len(case.plan.left) + len(case.plan.sendings):
         return  # nobody has got it: the message stays as it is
     try:

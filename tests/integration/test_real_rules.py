@@ -9,11 +9,8 @@ group.
 """
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -39,6 +36,7 @@ from signalbox.names import rule_name
 from signalbox.physical_names import created
 from signalbox.redrive import DIRECT
 from signalbox.samples import sample_event
+from tests.integration.acting import signalbox
 
 HERE = ROOT / "tests" / "real_rules"
 BUS = "signalbox-dev"
@@ -456,15 +454,7 @@ def dead_letter(sent: Sent, rule: str, target: str, event: Event) -> None:
 
 def redriven(sent: Sent, code: int) -> list[dict[str, Any]]:
     """What `python -m signalbox redrive --send` tells of each message, once all work is done that it has begun."""
-    done = subprocess.run(
-        [sys.executable, "-m", "signalbox", "redrive", "--send", "--json"],
-        cwd=sent.sandbox.project,
-        env={**os.environ, **sent.sandbox.environment(), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
+    done = signalbox(sent.sandbox, "redrive", "--send", "--json", code=code)
     assert wait_until_quiet(sent.sandbox.emulator, 120)
     return json.loads(done.stdout)["messages"]
 

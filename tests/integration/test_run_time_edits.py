@@ -1,11 +1,8 @@
 """Edits over HTTP while the system runs, deploys in between, hands on the rules: all under the real engine."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +19,7 @@ from sandbox.received import Received, read, wait_until_quiet
 from sandbox.stack import PulumiError, Sandbox
 from signalbox.cli.api import Api, ApiError
 from signalbox.cli.stack import read_stack
+from tests.integration.acting import signalbox
 from tests.integration.left_over import left_over
 
 BUS = "signalbox-dev"
@@ -44,16 +42,8 @@ class Stack:
         return self.sandbox.pulumi("up", "--yes", "--skip-preview", *arguments)
 
     def run(self, *arguments: str, code: int = 0, **environment: str) -> str:
-        """`python -m signalbox …` as a person at a shell would."""
-        done = subprocess.run(
-            [sys.executable, "-m", "signalbox", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **self.sandbox.environment(), **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
+        """What `python -m signalbox …` says."""
+        done = signalbox(self.sandbox, *arguments, code=code, **environment)
         return done.stdout + done.stderr
 
     def rule(self, name: str) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from sandbox.places import DATA
 from sandbox.received import Received, Record, read, wait_until_quiet
 from sandbox.stack import Sandbox
 from signalbox.aws.metrics import NAMESPACE
+from tests.integration.acting import when
 
 MESSAGES = ("ride-times-1.json", "ride-times-2.json", "ride-times-3.json")
 OUTAGES = "/aws/events/theme-park-outages"
@@ -38,14 +39,6 @@ def park(park: Sandbox) -> Sandbox:
 def metrics_of(received: Received) -> list[Record]:
     """All but the reconciler's own, which its schedule may make at any time."""
     return [each for each in received.of("metric") if each["namespace"] != NAMESPACE]
-
-
-def when(park: Sandbox, act: Callable[[], object], seconds: float = 60) -> Received:
-    """All that was received because of `act`."""
-    since = time.time()
-    act()
-    assert wait_until_quiet(park.emulator, seconds), "work is still under way"
-    return read(park.emulator, since)
 
 
 def publish(park: Sandbox, message: object) -> None:

@@ -1,19 +1,16 @@
 """What could not be delivered is sent again, to just what has missed it; and a time window once more to one route."""
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from sandbox.emulator import ACCOUNT, REGION
-from sandbox.places import ROOT
-from sandbox.received import Received, read, wait_until_quiet
+from sandbox.received import read
 from sandbox.stack import Sandbox
+from tests.integration.acting import signalbox, when
 
 UNDELIVERED = "signalbox-dev-undelivered"
 MAIL = f"arn:aws:sns:{REGION}:{ACCOUNT}:signalbox-dev-maintenance-email"
@@ -33,14 +30,6 @@ def url(park: Sandbox) -> str:
     return park.emulator.client("sqs").get_queue_url(QueueName=UNDELIVERED)["QueueUrl"]
 
 
-def when(park: Sandbox, act: Callable[[], object]) -> Received:
-    """All that was received because of `act`."""
-    since = time.time()
-    act()
-    assert wait_until_quiet(park.emulator), "work is still under way"
-    return read(park.emulator, since)
-
-
 def put(park: Sandbox, kind: str, detail: Mapping[str, Any]) -> None:
     entry = {"EventBusName": "signalbox-dev", "Source": "themepark.rides", "DetailType": kind}
     answer = park.emulator.client("events").put_events(Entries=[{**entry, "Detail": json.dumps(detail)}])
@@ -48,17 +37,8 @@ def put(park: Sandbox, kind: str, detail: Mapping[str, Any]) -> None:
 
 
 def run(park: Sandbox, *arguments: str, code: int = 0) -> str:
-    """`python -m signalbox …` as a person at a shell would."""
-    done = subprocess.run(
-        [sys.executable, "-m", "signalbox", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **park.environment()},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
+    """What `python -m signalbox …` prints."""
+    return signalbox(park, *arguments, code=code).stdout
 
 
 def told(park: Sandbox, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
